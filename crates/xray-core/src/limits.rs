@@ -1,0 +1,32 @@
+//! Every bound of the agent in one place. What a bound cuts is counted as a [`crate::model::LossKind`].
+
+/// Finished traces waiting for the collector.
+pub const TRACE_CHANNEL: usize = 64;
+/// Transaction records waiting for the collector (latency detail only; counts are atomics).
+pub const RECORD_CHANNEL: usize = 8_192;
+/// Sample batches waiting for the collector.
+pub const SAMPLE_CHANNEL: usize = 64;
+/// Nodes of one recorder: 1 MB of 72-byte nodes.
+pub const RECORDER_NODES: usize = 14_000;
+/// Timeline entries of one trace.
+pub const TIMELINE_ENTRIES: usize = 2_000;
+/// Functions counted by name only, in one recorder whose nodes are full.
+pub const RECORDER_FUNCTIONS: usize = 20_000;
+/// Traced transactions in flight in one process.
+pub const TRACES_IN_FLIGHT: u32 = 16;
+/// Nodes of the call tree over all traces of one process.
+pub const CALL_TREE_NODES: usize = 100_000;
+/// Nodes of the sample tree of one process.
+pub const SAMPLE_TREE_NODES: usize = 50_000;
+/// Frames of one sampled stack.
+pub const SAMPLE_DEPTH: usize = 512;
+/// Symbols of one process in one session.
+pub const SYMBOLS: usize = 200_000;
+/// Transaction names remembered outside sessions.
+pub const TRANSACTION_NAMES: usize = 500;
+/// Last wall times remembered per transaction name outside sessions.
+pub const RECENT_TIMES: usize = 512;
+/// Longest time between two writes of a part, in nanoseconds.
+pub const FLUSH_INTERVAL_NS: u64 = 1_000_000_000;
+/// Longest time that open traces are waited for after recording ended, in nanoseconds.
+pub const DRAIN_NS: u64 = 10_000_000_000;

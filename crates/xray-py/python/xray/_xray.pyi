@@ -1,0 +1,158 @@
+"""The native half of xray. Nothing here raises into the application unless its docstring says so."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+__version__: str
+
+#: Kinds of a transaction.
+WEB: int
+BACKGROUND: int
+OTHER: int
+
+#: Kinds of a segment.
+SEGMENT_SQL: int
+SEGMENT_TEMPLATE: int
+SEGMENT_EXTERNAL: int
+SEGMENT_CACHE: int
+SEGMENT_QUEUE: int
+
+#: A route of the application's router: (methods or None, template, handler or None, url name or None).
+Route = tuple[Sequence[str] | None, str, str | None, str | None]
+
+def configure(
+    app: str,
+    routes: Callable[[], Sequence[Route]],
+    resolve_path: Callable[[str], str | None],
+    framework: Callable[[], str | None],
+    own_directory: str,
+) -> None:
+    """Prepare the agent of this process; starts no thread.
+
+    ``routes`` lists what the application's router knows, ``resolve_path`` turns a concrete path into its template (or
+    None), ``framework`` names the framework and its version. All three are called from an agent thread with the GIL.
+    Code of files below ``own_directory`` is xray's own and never shown. Called again, it replaces what was set.
+    """
+
+def begin(kind: int) -> Transaction | None:
+    """Begin a transaction in the current context; None when the agent is off. The first one starts the agent."""
+
+def current() -> Transaction | None:
+    """The open transaction of the current context."""
+
+def recording() -> bool:
+    """Whether a session records in this process: only then are early names needed."""
+
+def tracing() -> bool:
+    """Whether the current context is being traced."""
+
+@final
+class Transaction:
+    """One transaction; ends once, by :meth:`end`, or when it is dropped (then as incomplete)."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def named(self) -> bool:
+        """Whether a name was set."""
+
+    def set_route(
+        self,
+        method: str | None,
+        route: str | None,
+        handler: str | None,
+        url_name: str | None,
+        path: str | None,
+    ) -> None:
+        """Name it by its route. The first name decides whether it is traced; the last one whether the trace is kept.
+
+        ``route`` is the template as the framework writes it, None for "not found". ``path`` is the concrete path
+        without query, kept as an attribute of a trace.
+        """
+
+    def set_name(self, name: str) -> None:
+        """Name it by a plain name: a task, a marked block."""
+
+    def set_status(self, status: int) -> None: ...
+    def set_error(self, error: str) -> None:
+        """Type of the exception that ended it: ``builtins.ValueError``."""
+
+    def set_attribute(self, key: str, value: str) -> None:
+        """Kept with the trace, if it is traced."""
+
+    def end(self) -> None:
+        """End it now, in this or another context. A second call does nothing."""
+
+def enter_segment(kind: int, name: str, detail: str | None = None) -> bool:
+    """Open a segment in the trace of the current context; False (and nothing to leave) when it is not traced."""
+
+def enter_sql(statement: str, vendor: str) -> bool:
+    """Open a segment for an SQL statement: obfuscates it, names it ``table - OPERATION``, notes the call site."""
+
+def leave_segment(rows: int, failed: bool) -> None:
+    """Close the innermost open segment. ``rows`` is -1 when not known."""
+
+def after_fork_in_child() -> None:
+    """Forget the parent's threads, session and sockets."""
+
+def shutdown() -> None:
+    """End the session of this process, finish its part, stop the agent's threads (at most 2 s)."""
+
+def start_session(options_json: str) -> Session:
+    """Start a session; ``options_json`` are the arguments of :func:`xray.start_session`.
+
+    :raises ValueError: an option is out of range.
+    :raises RuntimeError: refused: another session runs, no application (``scope="app"``), the agent is off.
+    """
+
+@final
+class Session:
+    @property
+    def id(self) -> str: ...
+    @property
+    def path(self) -> str:
+        """Where the file will be."""
+
+    def progress_json(self) -> str:
+        """The state of the session as JSON; see :class:`xray.Progress`."""
+
+    def stop(self) -> None:
+        """End recording; :meth:`wait` still gives the report."""
+
+    def wait(self) -> Report:
+        """Wait until the session has ended and its file is written (without the GIL).
+
+        :raises RuntimeError: called inside a transaction that the session traces: it could never end.
+        :raises OSError: the file cannot be written.
+        """
+
+def open_report(path: str) -> Report:
+    """Read a session file or part.
+
+    :raises OSError: the file cannot be read.
+    :raises ValueError: nothing in it is a session.
+    """
+
+@final
+class Report:
+    def json(self) -> str:
+        """``xray.report/1``."""
+
+    def trace_json(self, trace_id: str) -> str | None:
+        """``xray.trace/1``, or None for an unknown id."""
+
+    def tree_json(self, source: str) -> str:
+        """``xray.tree/1``; ``source`` is ``samples`` or ``calls``."""
+
+    def percentile(self, arm: str, percentile: float) -> int | None:
+        """Latency in nanoseconds; ``arm`` is ``traced``, ``control`` or ``all``."""
+
+    def text(self, width: int, color: bool) -> str: ...
+    def html(self) -> str: ...
+
+def main(argv: Sequence[str]) -> int:
+    """The ``xray`` command; ``argv`` includes the program's name. Returns the exit code."""
+
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,4 @@
+//! From session parts to one session, and from a session to text, HTML and JSON.
+#![forbid(unsafe_code)]
+
+pub mod model;

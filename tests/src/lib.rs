@@ -1,0 +1,1 @@
+//! End-to-end checks of the workspace. Everything is in `tests/`; the Python half is run by pytest.
