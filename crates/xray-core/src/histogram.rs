@@ -79,9 +79,9 @@ impl LatencyHistogram {
 
     /// The recorded buckets, ascending: (highest value of the bucket in nanoseconds, count).
     pub fn buckets(&self) -> Vec<(u64, u64)> {
-        self.inner.as_ref().map_or_else(Vec::new, |h| {
-            h.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
-        })
+        self.inner
+            .as_ref()
+            .map_or_else(Vec::new, |h| h.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect())
     }
 
     /// HDR V2 bytes (not deflated): what other HDR implementations read. Empty for an empty histogram.

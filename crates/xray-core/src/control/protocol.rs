@@ -148,7 +148,12 @@ pub struct CapabilitiesMessage {
 impl From<&Capabilities> for CapabilitiesMessage {
     fn from(c: &Capabilities) -> Self {
         let pair = |m: &crate::model::Mechanism| (m.name.clone(), m.reason.clone());
-        Self { tracer: pair(&c.tracer), sampler: pair(&c.sampler), clock: c.clock.clone(), event_cost_ns: c.event_cost_ns }
+        Self {
+            tracer: pair(&c.tracer),
+            sampler: pair(&c.sampler),
+            clock: c.clock.clone(),
+            event_cost_ns: c.event_cost_ns,
+        }
     }
 }
 

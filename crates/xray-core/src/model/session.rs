@@ -1,8 +1,6 @@
 //! One session: its header, and everything its file holds.
 
-use super::{
-    ArmStats, CallTree, ProcessInfo, RequestCounts, SampleStats, SampleTree, SecondStats, SymbolTable, Trace,
-};
+use super::{ArmStats, CallTree, ProcessInfo, RequestCounts, SampleStats, SampleTree, SecondStats, SymbolTable, Trace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -113,9 +111,9 @@ pub enum LossKind {
     /// Distinct functions over the symbol limit.
     SymbolsFull,
     /// Transactions not traced because a new recorder could not be had.
+    Recorders,
     /// Transaction records that found the channel full: counted, but missing in latency and series.
     RecordChannel,
-    Recorders,
     /// Bytes of damaged or cut file.
     FileBytes,
     /// Chunks of the file that could not be read.
