@@ -30,3 +30,17 @@ pub const RECENT_TIMES: usize = 512;
 pub const FLUSH_INTERVAL_NS: u64 = 1_000_000_000;
 /// Longest time that open traces are waited for after recording ended, in nanoseconds.
 pub const DRAIN_NS: u64 = 10_000_000_000;
+/// Applications listed in one directory of sockets.
+pub const APPLICATIONS: usize = 1_000;
+/// Entries read of one application's or session's directory.
+pub const DIRECTORY_ENTRIES: usize = 10_000;
+/// Longest application name, in bytes.
+pub const APP_NAME_BYTES: u64 = 4_096;
+/// Sockets of processes with the same pid (in different pid namespaces) in one application.
+pub const SOCKETS_OF_ONE_PID: u32 = 64;
+/// Finished sessions whose parts are kept for each application.
+pub const KEPT_SESSIONS: usize = 10;
+/// Time after draining in which a process finishes its part, in nanoseconds.
+pub const PART_GRACE_NS: u64 = 5_000_000_000;
+/// Connections that one agent serves at a time.
+pub const CONTROL_CONNECTIONS: usize = 32;
