@@ -11,6 +11,7 @@ pub mod clock;
 pub mod control;
 pub mod format;
 pub mod histogram;
+pub mod id;
 pub mod limits;
 pub mod model;
 pub mod retention;
