@@ -2,12 +2,17 @@
 
 /// Finished traces waiting for the collector.
 pub const TRACE_CHANNEL: usize = 64;
+/// Nodes and timeline entries of all finished traces waiting for the collector (40 MB): traces are mostly small, and
+/// few large ones are as much as many small ones.
+pub const TRACE_CHANNEL_NODES: usize = 500_000;
 /// Transaction records waiting for the collector (latency detail only; counts are atomics).
 pub const RECORD_CHANNEL: usize = 8_192;
 /// Sample batches waiting for the collector.
 pub const SAMPLE_CHANNEL: usize = 64;
 /// Nodes of one recorder: 1 MB of 72-byte nodes.
 pub const RECORDER_NODES: usize = 14_000;
+/// Open calls of one recorder that have times of their own.
+pub const RECORDER_DEPTH: usize = 32_768;
 /// Timeline entries of one trace.
 pub const TIMELINE_ENTRIES: usize = 2_000;
 /// Functions counted by name only, in one recorder whose nodes are full.
@@ -22,6 +27,10 @@ pub const SAMPLE_TREE_NODES: usize = 50_000;
 pub const SAMPLE_DEPTH: usize = 512;
 /// Symbols of one process in one session.
 pub const SYMBOLS: usize = 200_000;
+/// Names or lines resolved in one go (under the GIL).
+pub const SYMBOL_BATCH: usize = 256;
+/// Lines of code places remembered by the collector.
+pub const SAMPLE_LINES: usize = 200_000;
 /// Transaction names remembered outside sessions.
 pub const TRANSACTION_NAMES: usize = 500;
 /// Last wall times remembered per transaction name outside sessions.

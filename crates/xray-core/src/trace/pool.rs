@@ -1,0 +1,234 @@
+//! The nodes of the call tree, in one preallocated array, and the lookup of a node's child.
+
+use super::index::{Index, hash};
+
+/// No node.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The root: the transaction, or a thread that it started.
+pub(super) const ROOT: u32 = 0;
+
+/// Parents with more children than this use the index instead of walking the siblings.
+const WIDE: u16 = 16;
+
+/// What every call touches: one cache line.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Node {
+    pub(super) key: u64,
+    pub(super) total: u64,
+    pub(super) min: u64,
+    pub(super) max: u64,
+    pub(super) calls: u64,
+    pub(super) resumes: u64,
+    first_child: u32,
+    next_sibling: u32,
+    /// The child that was entered last: where the search for the next one starts.
+    last_child: u32,
+    children: u16,
+    /// xray's own code: not counted, its callees belong to its parent.
+    pub(super) hidden: bool,
+}
+
+/// What few calls touch.
+#[derive(Clone, Debug)]
+pub(super) struct Rare {
+    pub(super) parent: u32,
+    pub(super) errors: u32,
+    pub(super) recursion_depth: u32,
+    pub(super) rows: u64,
+    /// Ticks in calls from this node that have no node.
+    pub(super) folded: u64,
+}
+
+/// Result of [`Pool::child`].
+pub(super) enum Child {
+    Known(u32),
+    New(u32),
+    /// It has no node, and no node is free.
+    Full,
+}
+
+/// The nodes of one recorder.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) nodes: Vec<Node>,
+    pub(super) rare: Vec<Rare>,
+    capacity: usize,
+    wide: Index,
+}
+
+impl Pool {
+    pub(super) fn new(capacity: usize) -> Self {
+        let capacity = capacity.clamp(1, usize::from(u16::MAX));
+        Self {
+            nodes: Vec::with_capacity(capacity),
+            rare: Vec::with_capacity(capacity),
+            capacity,
+            wide: Index::new(capacity),
+        }
+    }
+
+    /// Empties it and makes the root.
+    pub(super) fn begin(&mut self) {
+        self.nodes.clear();
+        self.rare.clear();
+        self.wide.clear();
+        self.push(0, NONE);
+    }
+
+    /// The child of `parent` with this key.
+    #[inline]
+    pub(super) fn child(&mut self, parent: u32, key: u64) -> Child {
+        let last = self.nodes[parent as usize].last_child;
+        if last != NONE && self.nodes[last as usize].key == key {
+            return Child::Known(last);
+        }
+        self.search(parent, last, key)
+    }
+
+    /// Callees mostly come in the same order again, so the search begins after the last one and goes round.
+    fn search(&mut self, parent: u32, last: u32, key: u64) -> Child {
+        if last == NONE {
+            return self.insert(parent, NONE, key);
+        }
+        if self.nodes[parent as usize].children > WIDE {
+            let (nodes, rare) = (&self.nodes, &self.rare);
+            let is = |at: u32| nodes[at as usize].key == key && rare[at as usize].parent == parent;
+            return match self.wide.find(hash(key, u64::from(parent)), is) {
+                Some(found) => self.found(parent, found),
+                None => self.insert(parent, last, key),
+            };
+        }
+        let mut tail = last;
+        let mut at = self.nodes[last as usize].next_sibling;
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            if node.key == key {
+                return self.found(parent, at);
+            }
+            tail = at;
+            at = node.next_sibling;
+        }
+        at = self.nodes[parent as usize].first_child;
+        while at != last {
+            let node = &self.nodes[at as usize];
+            if node.key == key {
+                return self.found(parent, at);
+            }
+            at = node.next_sibling;
+        }
+        self.insert(parent, tail, key)
+    }
+
+    fn found(&mut self, parent: u32, child: u32) -> Child {
+        self.nodes[parent as usize].last_child = child;
+        Child::Known(child)
+    }
+
+    #[cold]
+    fn insert(&mut self, parent: u32, after: u32, key: u64) -> Child {
+        if self.nodes.len() >= self.capacity {
+            return Child::Full;
+        }
+        let id = self.push(key, parent);
+        if after == NONE {
+            self.nodes[parent as usize].first_child = id;
+        } else {
+            self.nodes[id as usize].next_sibling = self.nodes[after as usize].next_sibling;
+            self.nodes[after as usize].next_sibling = id;
+        }
+        let node = &mut self.nodes[parent as usize];
+        node.last_child = id;
+        node.children += 1;
+        match node.children {
+            ..=WIDE => {}
+            children if children == WIDE + 1 => self.index_children(parent),
+            _ => self.wide.add(hash(key, u64::from(parent)), id),
+        }
+        Child::New(id)
+    }
+
+    fn index_children(&mut self, parent: u32) {
+        let mut at = self.nodes[parent as usize].first_child;
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            self.wide.add(hash(node.key, u64::from(parent)), at);
+            at = node.next_sibling;
+        }
+    }
+
+    fn push(&mut self, key: u64, parent: u32) -> u32 {
+        let id = self.nodes.len() as u32;
+        self.nodes.push(Node {
+            key,
+            total: 0,
+            min: u64::MAX,
+            max: 0,
+            calls: 0,
+            resumes: 0,
+            first_child: NONE,
+            next_sibling: NONE,
+            last_child: NONE,
+            children: 0,
+            hidden: false,
+        });
+        self.rare.push(Rare { parent, errors: 0, recursion_depth: 0, rows: 0, folded: 0 });
+        id
+    }
+
+    /// Visits all nodes, parents before their children and a subtree whole before the next one.
+    pub(super) fn preorder(&self, mut visit: impl FnMut(u32, &Node, &Rare)) {
+        let mut pending = Vec::new();
+        let mut at = if self.nodes.is_empty() { NONE } else { ROOT };
+        while at != NONE {
+            let node = &self.nodes[at as usize];
+            visit(at, node, &self.rare[at as usize]);
+            if node.next_sibling != NONE {
+                pending.push(node.next_sibling);
+            }
+            at = if node.first_child != NONE { node.first_child } else { pending.pop().unwrap_or(NONE) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_fills_one_cache_line() {
+        assert_eq!(size_of::<Node>(), 64);
+    }
+
+    #[test]
+    fn children_are_found_again_few_or_many_in_any_order() {
+        let mut pool = Pool::new(1_000);
+        pool.begin();
+        let mut ids = Vec::new();
+        for key in 1..=300_u64 {
+            match pool.child(ROOT, key) {
+                Child::New(id) => ids.push(id),
+                _ => panic!("{key} is new"),
+            }
+        }
+        for step in 0..300_usize {
+            let at = step * 7 % 300;
+            assert!(matches!(pool.child(ROOT, at as u64 + 1), Child::Known(id) if id == ids[at]));
+        }
+        let mut seen = 0;
+        pool.preorder(|_, _, _| seen += 1);
+        assert_eq!(seen, 301);
+    }
+
+    #[test]
+    fn a_full_pool_says_so_and_still_finds_what_it_has() {
+        let mut pool = Pool::new(3);
+        pool.begin();
+        assert!(matches!(pool.child(ROOT, 10), Child::New(1)));
+        assert!(matches!(pool.child(1, 20), Child::New(2)));
+        assert!(matches!(pool.child(1, 30), Child::Full));
+        assert!(matches!(pool.child(ROOT, 40), Child::Full));
+        assert!(matches!(pool.child(1, 20), Child::Known(2)));
+    }
+}

@@ -1,0 +1,95 @@
+//! The longest calls of a trace with their starts, in bounded memory.
+
+/// One kept call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Node as the recorder writes it in a frame.
+    pub(super) node: u32,
+    /// False for the resumption of a generator.
+    pub(super) is_call: bool,
+    pub(super) start: u64,
+    pub(super) duration: u64,
+    /// Number of the event that entered it, and of the one that left it.
+    pub(super) entered: u64,
+    pub(super) left: u64,
+    /// Calls made inside it.
+    pub(super) inside: u64,
+}
+
+/// All calls at or above a threshold that rises when there are too many.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    pub(super) kept: Vec<Kept>,
+    capacity: usize,
+    /// Shorter calls are not kept, in ticks.
+    pub(super) threshold: u64,
+    durations: Vec<u64>,
+}
+
+impl Timeline {
+    pub(super) fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(1);
+        Self { kept: Vec::with_capacity(capacity + 1), capacity, threshold: 0, durations: Vec::with_capacity(capacity) }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+        self.threshold = 0;
+    }
+
+    /// Keeps a call that is at or above the threshold.
+    pub(super) fn push(&mut self, call: Kept) {
+        if self.kept.len() >= self.capacity {
+            self.raise();
+            if call.duration < self.threshold {
+                return;
+            }
+        }
+        self.kept.push(call);
+    }
+
+    /// Raises the threshold at least to the median, so that half of the room or more is free again: all calls at or
+    /// above it stay, however many compactions there were.
+    #[cold]
+    fn raise(&mut self) {
+        self.durations.clear();
+        self.durations.extend(self.kept.iter().map(|call| call.duration));
+        self.threshold = threshold_for(&mut self.durations, self.capacity / 2);
+        let threshold = self.threshold;
+        self.kept.retain(|call| call.duration >= threshold);
+    }
+}
+
+/// The lowest threshold that at most `room` of the durations (more than `room`) reach.
+pub(super) fn threshold_for(durations: &mut [u64], room: usize) -> u64 {
+    let (_, first_cut, _) = durations.select_nth_unstable_by(room, |a, b| b.cmp(a));
+    first_cut.saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn call(duration: u64) -> Kept {
+        Kept { node: 0, is_call: true, start: 0, duration, entered: 0, left: 0, inside: 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_all_calls_at_or_above_the_threshold_and_no_other(
+            durations in prop::collection::vec(0_u64..500, 0..2_000),
+        ) {
+            let mut timeline = Timeline::new(50);
+            for duration in &durations {
+                if *duration >= timeline.threshold {
+                    timeline.push(call(*duration));
+                }
+                prop_assert!(timeline.kept.len() <= 50);
+            }
+            let kept: Vec<u64> = timeline.kept.iter().map(|call| call.duration).collect();
+            let expected: Vec<u64> = durations.into_iter().filter(|d| *d >= timeline.threshold).collect();
+            prop_assert_eq!(kept, expected);
+        }
+    }
+}
