@@ -13,8 +13,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Longest time that connecting to a living agent, and each of its answers, may take.
+/// Longest time that each answer of an agent may take.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest time for the answer to `Hello`, for which an agent needs nothing: a session must not start late because one
+/// process is stopped.
+const HELLO_TIMEOUT: Duration = Duration::from_millis(800);
 /// Longest wait for a place in an agent's backlog.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long after a deadline an answer that is already there may still take to be read.
@@ -27,6 +30,9 @@ pub enum ClientError {
     /// Nobody listens: the process is gone, or its agent is off. The socket's file was removed.
     #[error("the process is gone")]
     Gone,
+    /// It closed the connection: it ended meanwhile, or had too many others. Connecting again shows which.
+    #[error("the process closed the connection")]
+    Closed,
     /// It listens, but does not answer in time: stopped, or busy without releasing the GIL.
     #[error("the process does not answer")]
     Silent,
@@ -104,14 +110,14 @@ impl Agent {
     /// # Errors
     /// [`ClientError`].
     pub fn connect(app: &AppDirectory, agent: &AgentSocket) -> Result<Self, ClientError> {
-        Greeted::send(app, agent)?.receive(Instant::now() + ANSWER_TIMEOUT)
+        Greeted::send(app, agent)?.receive(Instant::now() + HELLO_TIMEOUT)
     }
 
     /// Connects to all agents of an application at once; the result of each, in the order of
-    /// [`AppDirectory::sockets`]. Takes [`ANSWER_TIMEOUT`] and little more when some of them are silent.
+    /// [`AppDirectory::sockets`]. Takes a second when some of them are silent.
     pub fn connect_all(app: &AppDirectory, agents: &[AgentSocket]) -> Vec<Result<Self, ClientError>> {
         let greeted: Vec<_> = agents.iter().map(|agent| Greeted::send(app, agent)).collect();
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + HELLO_TIMEOUT;
         greeted.into_iter().map(|greeted| greeted?.receive(deadline)).collect()
     }
 
@@ -203,7 +209,7 @@ fn receive(mut stream: &UnixStream, input: &mut FrameBuffer, deadline: Instant) 
         let left = deadline.saturating_duration_since(now).max(Duration::from_millis(1));
         stream.set_read_timeout(Some(left)).map_err(ClientError::Io)?;
         match stream.read(&mut bytes) {
-            Ok(0) => return Err(ClientError::Gone),
+            Ok(0) => return Err(ClientError::Closed),
             Ok(count) => input.extend(&bytes[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(transfer_failed(error)),
@@ -214,7 +220,7 @@ fn receive(mut stream: &UnixStream, input: &mut FrameBuffer, deadline: Instant) 
 fn transfer_failed(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent,
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ClientError::Gone,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ClientError::Closed,
         _ => ClientError::Io(error),
     }
 }

@@ -105,7 +105,7 @@ pub fn start(app: AppDirectory, request: &SessionRequest) -> Result<AppSession, 
     for (socket, connected) in sockets.iter().zip(Agent::connect_all(&app, &sockets)) {
         match connected {
             Ok(agent) => agents.push((socket.clone(), agent)),
-            Err(ClientError::Gone) => {}
+            Err(ClientError::Gone | ClientError::Closed) => {}
             Err(error) => refusal = Some(StartError::Refused(error.to_string())),
         }
     }
@@ -387,7 +387,7 @@ impl AppSession {
             // It was in and is not any more: it has finished.
             Err(ClientError::Refused(_)) if member.joined => member.done = true,
             Err(ClientError::Refused(reason)) => self.refuse(socket, reason),
-            Err(ClientError::Gone) => self.depart(socket),
+            // The next round connects again and finds out whether it lives.
             Err(_) => member.agent = None,
         }
     }
@@ -414,7 +414,7 @@ impl AppSession {
         let now = unix_now_ns();
         let enough = self.file.spec.header.limits.stop_after.is_some_and(|limit| self.finished_traces() >= limit);
         let by_traces = enough || self.members.values().any(|m| stopped_by(m) == Some(StoppedBy::Traces));
-        if self.members.values().any(|m| m.agent.is_some()) {
+        if self.members.values().any(|m| !m.done) {
             self.alone_since = None;
         } else {
             self.alone_since.get_or_insert_with(Instant::now);
