@@ -23,7 +23,18 @@ pub struct RequestCounts {
 impl RequestCounts {
     /// Matching transactions.
     pub fn matched(&self) -> u64 {
-        self.traced + self.control
+        self.traced.saturating_add(self.control)
+    }
+
+    /// Adds other counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self { traced, control, discarded, incomplete, other: not_matching, errors } = other;
+        self.traced = self.traced.saturating_add(*traced);
+        self.control = self.control.saturating_add(*control);
+        self.discarded = self.discarded.saturating_add(*discarded);
+        self.incomplete = self.incomplete.saturating_add(*incomplete);
+        self.other = self.other.saturating_add(*not_matching);
+        self.errors = self.errors.saturating_add(*errors);
     }
 }
 
@@ -42,6 +53,17 @@ pub struct ArmStats {
     pub cpu_square_sum: u128,
 }
 
+impl ArmStats {
+    /// Adds other transactions.
+    pub fn add(&mut self, other: &Self) {
+        self.latency.add(&other.latency);
+        self.wall_sum_ns = self.wall_sum_ns.saturating_add(other.wall_sum_ns);
+        self.wall_square_sum = self.wall_square_sum.saturating_add(other.wall_square_sum);
+        self.cpu_sum_ns = self.cpu_sum_ns.saturating_add(other.cpu_sum_ns);
+        self.cpu_square_sum = self.cpu_square_sum.saturating_add(other.cpu_square_sum);
+    }
+}
+
 /// One second of the session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SecondStats {
@@ -51,6 +73,15 @@ pub struct SecondStats {
     pub other: u64,
     /// Wall times of the matching ones.
     pub latency: LatencyHistogram,
+}
+
+impl SecondStats {
+    /// Adds what another process did in the same second.
+    pub fn add(&mut self, other: &Self) {
+        self.matched = self.matched.saturating_add(other.matched);
+        self.other = self.other.saturating_add(other.other);
+        self.latency.add(&other.latency);
+    }
 }
 
 /// One node of the call tree over all traced transactions.

@@ -10,6 +10,7 @@ mod sample;
 mod session;
 mod symbol;
 mod trace;
+mod tree_sum;
 
 pub use aggregate::{ArmStats, CallTree, CallTreeNode, RequestCounts, SecondStats};
 pub use process::{Capabilities, Mechanism, ProcessEnd, ProcessInfo, ProcessKey};
@@ -20,3 +21,4 @@ pub use session::{
 };
 pub use symbol::{Symbol, SymbolId, SymbolKind, SymbolTable};
 pub use trace::{ContextId, TimelineEntry, Trace, TraceId, TraceNode, TransactionKind};
+pub use tree_sum::{FlatNode, PathNode, TreeSum, preorder};

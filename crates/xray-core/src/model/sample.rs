@@ -85,3 +85,20 @@ pub struct SampleStats {
     /// CPU time of the sampler thread.
     pub sampler_cpu_ns: u64,
 }
+
+impl SampleStats {
+    /// Adds what was sampled later, or by another process. Counts and times are sums; `threads` and `rate_hz` stay
+    /// those of one process.
+    pub fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.on_target = self.on_target.saturating_add(other.on_target);
+        self.torn = self.torn.saturating_add(other.torn);
+        self.own = self.own.saturating_add(other.own);
+        self.ticks = self.ticks.saturating_add(other.ticks);
+        self.missed = self.missed.saturating_add(other.missed);
+        self.threads = self.threads.max(other.threads);
+        self.rate_hz = self.rate_hz.max(other.rate_hz);
+        self.active_ns = self.active_ns.saturating_add(other.active_ns);
+        self.sampler_cpu_ns = self.sampler_cpu_ns.saturating_add(other.sampler_cpu_ns);
+    }
+}

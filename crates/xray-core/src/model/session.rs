@@ -92,6 +92,22 @@ pub enum StoppedBy {
     Lost,
 }
 
+impl StoppedBy {
+    /// The cause of the whole session, when two of its processes say different ones: a decision about the session
+    /// before the end of one process.
+    pub fn of_both(self, other: Self) -> Self {
+        let rank = |cause| match cause {
+            Self::User => 0,
+            Self::Traces => 1,
+            Self::Time => 2,
+            Self::Refused => 3,
+            Self::Exit => 4,
+            Self::Lost => 5,
+        };
+        if rank(self) <= rank(other) { self } else { other }
+    }
+}
+
 /// What can be lost, each counted on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,6 +149,15 @@ pub struct Loss {
     pub capacity: u64,
 }
 
+impl Loss {
+    /// Adds it to the losses of the same kind; of two bounds the larger is kept.
+    pub fn add_to(&self, losses: &mut BTreeMap<LossKind, Loss>) {
+        let sum = losses.entry(self.kind).or_insert(Self { count: 0, ..*self });
+        sum.count = sum.count.saturating_add(self.count);
+        sum.capacity = sum.capacity.max(self.capacity);
+    }
+}
+
 /// A change of a probability or rate, with its cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -148,6 +173,17 @@ pub struct Decision {
     pub to: f64,
     /// In words: `overhead 7.1 % of CPU over 5 s, budget 5 %`.
     pub because: String,
+}
+
+impl Decision {
+    /// The order in a session: by time, then by everything else, so that it is the same in every merge.
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at_ns, self.process, &self.what)
+            .cmp(&(other.at_ns, other.process, &other.what))
+            .then_with(|| self.from.total_cmp(&other.from))
+            .then_with(|| self.to.total_cmp(&other.to))
+            .then_with(|| self.because.cmp(&other.because))
+    }
 }
 
 /// How much a note matters.
