@@ -1,0 +1,93 @@
+"""Makes ``results/README.md`` from the raw samples: ``python benches/table.py``.
+
+Ratios are of samples taken in the same alternation; their 95 % interval is a percentile bootstrap of the median.
+"""
+
+import json
+import random
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent / "results"
+RESAMPLES = 10_000
+SEED = 2013
+LABELS = {
+    "untraced": "untraced: no xray in the process",
+    "matched": "matched: every request traced, sampler on",
+    "defaults": "defaults: share 0.75, budget 5 %, 100 Hz",
+    "other": "other: a session on another transaction",
+    "cprofile": "cProfile around each request",
+}
+HEAD = """# Results
+
+Made by `make bench`; `README.md` one folder up explains the method. Medians, and a 95 % interval in brackets.
+"""
+
+
+def interval(values: Sequence[float], measure: Callable[[Sequence[float]], float]) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of ``measure``."""
+    choice = random.Random(SEED)
+    resampled = sorted(measure(choice.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return resampled[int(RESAMPLES * 0.025)], resampled[int(RESAMPLES * 0.975) - 1]
+
+
+def rows(*cells: Sequence[str]) -> str:
+    """A Markdown table; the first row is its head."""
+    head, *body = cells
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def request_table(result: dict[str, Any]) -> str:
+    """One Python's cost of a session."""
+    cpu = result["cpu_ns"]
+    lines = [["mode", "CPU ms per request", "ratio to untraced"]]
+    for mode, samples in cpu.items():
+        ratios = [sample / base for sample, base in zip(samples, cpu["untraced"], strict=True)]
+        low, high = interval(ratios, statistics.median)
+        ratio = "1" if mode == "untraced" else f"{statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}]"
+        lines.append([LABELS[mode], f"{statistics.median(samples) / 1e6:.2f}", ratio])
+    count = len(cpu["untraced"])
+    return f"## The tag request, Python {result['python']}\n\n{about_samples(result, count)}.\n\n{rows(*lines)}"
+
+
+def idle_table(result: dict[str, Any]) -> str:
+    """One Python's cost without a session."""
+    cpu, memory = result["cpu_ns"], result["resident_bytes"]
+    pairs = zip(cpu["installed"], cpu["untraced"], strict=True)
+    extra = [(installed - untraced) / 1e3 for installed, untraced in pairs]
+    low, high = interval(extra, statistics.median)
+    growth = (statistics.median(memory["installed"]) - statistics.median(memory["untraced"])) / 2**20
+    lines = [
+        ["what", "extra with xray installed"],
+        ["CPU per request", f"{statistics.median(extra):.1f} µs [{low:.1f}, {high:.1f}]"],
+        ["resident memory", f"{growth:.1f} MiB"],
+        [f"wake-ups of its threads in {result['idle_seconds']:.0f} s", str(max(result["wakeups"]))],
+    ]
+    about = (
+        f"`{result['path']}`, {len(extra)} alternations of {result['requests_per_sample']} requests, {machine(result)}."
+    )
+    return f"## No session, Python {result['python']}\n\n{about}\n\n{rows(*lines)}"
+
+
+def about_samples(result: dict[str, Any], alternations: int) -> str:
+    """What was measured, how often, and on what."""
+    machine = f"{result['cpus']} CPUs of {result['processor']}"
+    return f"`{result['path']}`, {alternations} alternations of {result['requests_per_sample']} requests, {machine}"
+
+
+def main() -> int:
+    """Read all results, write the table."""
+    parts = [HEAD]
+    for pattern, make in (("request-*.json", request_table), ("idle-*.json", idle_table)):
+        parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(pattern))]
+    (RESULTS / "README.md").write_text("\n".join(parts))
+    print("\n".join(parts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
