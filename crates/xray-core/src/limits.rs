@@ -33,6 +33,12 @@ pub const SYMBOL_BATCH: usize = 256;
 pub const SAMPLE_LINES: usize = 200_000;
 /// Transaction names remembered outside sessions.
 pub const TRANSACTION_NAMES: usize = 500;
+/// Longest part of a transaction's name (route, handler, ...) and longest `--transaction`, in bytes.
+pub const NAME_BYTES: usize = 1_024;
+/// Compiled size of a `re:` target, in bytes.
+pub const TARGET_REGEX_BYTES: usize = 1 << 20;
+/// Nearest names offered for an unknown one.
+pub const NEAREST_NAMES: usize = 5;
 /// Last wall times remembered per transaction name outside sessions.
 pub const RECENT_TIMES: usize = 512;
 /// Longest time between two writes of a part, in nanoseconds.
