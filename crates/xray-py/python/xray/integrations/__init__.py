@@ -1,0 +1,20 @@
+"""What xray knows of other libraries: one module each, imported only when its library is.
+
+Each target is ``module:function`` of this package; the function changes the library's module that is the key.
+"""
+
+#: Where a web request begins and ends.
+ENTRY_POINTS = {
+    "django.core.handlers.wsgi": "django:begin_in_handler",
+    "gunicorn.app.base": "gunicorn:begin_in_server",
+    "wsgiref.simple_server": "wsgiref:begin_in_server",
+}
+
+#: What gives names and segments to a transaction, wherever it begins.
+INSIDE = {
+    "django.core.handlers.base": "django:name_transactions",
+    "django.db.backends.utils": "django_db:trace_cursors",
+    "django.template.base": "django_templates:trace_templates",
+    "django.template.loader_tags": "django_templates:trace_blocks",
+    "sqlite3.dbapi2": "sqlite3:trace_cursors",
+}

@@ -1,0 +1,54 @@
+"""What integrations share: how a function is wrapped, and the rules for it.
+
+A wrapper calls nothing but the native functions of ``xray._xray``, functions of this package and what it wraps: the
+tracer hides the package's own frames, so that an application's calls are counted as if xray were not there. For the
+same reason it must not use properties or attribute hooks that other code defines.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from xray._import_hook import Unsupported
+from xray._traceback import error_name
+from xray._xray import Transaction
+
+#: The transaction that a WSGI application of the current context has begun, while the application's call runs. One
+#: that is open without it belongs to an earlier response that was never closed, and must not swallow the next request.
+request_transaction: ContextVar[Transaction | None] = ContextVar("xray_request_transaction", default=None)
+
+_METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+
+
+def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Replace the function ``name`` of a class or module by what ``make`` makes of it; identity attributes stay.
+
+    :raises Unsupported: there is no such function.
+    """
+    original = vars(owner).get(name)
+    if not callable(original):
+        raise Unsupported(f"{owner.__name__} has no function {name}: its integration is off")
+    setattr(owner, name, functools.update_wrapper(make(original), original))
+
+
+def require(library: str, version: tuple[int, ...], first: tuple[int, ...], last: tuple[int, ...]) -> None:
+    """Step aside unless ``first <= version <= last``, compared at the precision of each.
+
+    :raises Unsupported: the version is not known to work.
+    """
+    if not (first <= version[: len(first)] and version[: len(last)] <= last):
+        found = ".".join(map(str, version))
+        raise Unsupported(f"{library} {found} is not a version this xray knows: its integration is off")
+
+
+def method_name(method: object) -> str:
+    """A method that may be part of a name: what a client invents must not make new names."""
+    return method if isinstance(method, str) and method in _METHODS else "OTHER"
+
+
+def fail(transaction: Transaction, error: BaseException) -> None:
+    """Note the type of the exception that ended a transaction."""
+    transaction.set_error(error_name(type(error)))

@@ -1,0 +1,178 @@
+"""Names of Django's requests: route, view and url name, before and after the view runs; and the routes there are."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import django
+from django.conf import settings
+from django.urls import Resolver404, get_resolver
+from django.utils import translation
+
+from xray._xray import Route, Transaction
+from xray.integrations._base import method_name
+
+#: More routes than any list that people read.
+_MAX_ROUTES = 10_000
+#: Decorators around one view.
+_MAX_WRAPPERS = 64
+#: Views whose names are remembered; an application that makes views as it runs starts over.
+_MAX_VIEWS = 10_000
+
+
+class EarlyName(NamedTuple):
+    """What is known before Django resolves the request itself."""
+
+    route: str | None
+    handler: str | None
+    url_name: str | None
+
+
+def early_name(path_info: str, urlconf: Any = None) -> EarlyName:
+    """Resolve a path as Django will, unless a middleware decides otherwise. An unknown path has no route."""
+    match = _resolve(path_info, urlconf)
+    if match is not None:
+        return EarlyName(match.route, view_name(match.func), _url_name(match))
+    return EarlyName(_static_route(path_info), None, None)
+
+
+def set_early(transaction: Transaction, name: EarlyName, method: object, path: str) -> None:
+    """Name a transaction before its view is known for certain."""
+    transaction.set_route(method_name(method), name.route, name.handler, name.url_name, path)
+
+
+def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
+    """Name a transaction by the match that Django found."""
+    transaction.set_route(
+        method_name(request.method), match.route, view_name(match.func), _url_name(match), request.path
+    )
+
+
+def set_not_found(transaction: Transaction, request: Any) -> None:
+    """All requests that no route matches share one name: a path never makes one."""
+    transaction.set_route(method_name(request.method), None, None, None, request.path)
+
+
+class Django:
+    """Django's router, for the agent."""
+
+    def version(self) -> str:
+        return f"Django {django.get_version()}"
+
+    def routes(self) -> list[Route]:
+        found: dict[Route, None] = {}
+        for language in _languages():
+            with _in_language(language):
+                for route in _walk(get_resolver(), "", ()):
+                    found[route] = None
+                    if len(found) >= _MAX_ROUTES:
+                        return list(found)
+        return list(found)
+
+    def resolve_path(self, path: str) -> str | None:
+        match = _resolve(path, None)
+        return None if match is None else match.route
+
+
+def view_name(view: Any) -> str:
+    """``blog.views.tag_detail`` of a view, however it is decorated; a class-based view has the name of its class."""
+    known = _views.get(id(view))
+    if known is not None and known[0] is view:
+        return known[1]
+    name = _name_of_view(view)
+    if len(_views) >= _MAX_VIEWS:
+        _views.clear()
+    # With the view, so that the id stays its own.
+    _views[id(view)] = view, name
+    return name
+
+
+_views: dict[int, tuple[Any, str]] = {}
+
+
+def _name_of_view(view: Any) -> str:
+    for _ in range(_MAX_WRAPPERS):
+        # Django's and Django REST framework's mark on what `as_view()` gives; decorators copy it.
+        view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
+        if isinstance(view_class, type):
+            view = view_class
+            break
+        inner = view.func if isinstance(view, functools.partial) else getattr(view, "__wrapped__", None)
+        if inner is None:
+            break
+        view = inner
+    if not hasattr(view, "__qualname__"):
+        view = type(view)
+    module = getattr(view, "__module__", None)
+    return f"{module}.{view.__qualname__}" if module else str(view.__qualname__)
+
+
+def _url_name(match: Any) -> str | None:
+    """The url name with its namespaces; without a name Django takes the view's."""
+    return str(match.view_name) if match.url_name else None
+
+
+def _resolve(path: str, urlconf: Any) -> Any:
+    # A language that the session or a header chooses is not known here; of a path it is the only one that can match.
+    with _in_language(_language_of(path, urlconf)):
+        try:
+            return get_resolver(urlconf).resolve(path)
+        except Resolver404:
+            return None
+
+
+def _static_route(path: str) -> str | None:
+    """The route of static files, which a middleware or the development server serves without one."""
+    prefix = getattr(settings, "STATIC_URL", None)
+    if isinstance(prefix, str) and prefix.startswith("/") and prefix != "/" and path.startswith(prefix):
+        return f"{prefix}<path>"
+    return None
+
+
+def _language_of(path: str, urlconf: Any) -> str | None:
+    if not _has_language_prefixes(urlconf or settings.ROOT_URLCONF):
+        return None
+    language: str = translation.get_language_from_path(path) or settings.LANGUAGE_CODE
+    return language
+
+
+def _languages() -> list[str | None]:
+    return [code for code, _ in settings.LANGUAGES] if _has_language_prefixes(settings.ROOT_URLCONF) else [None]
+
+
+def _has_language_prefixes(urlconf: Any) -> bool:
+    """Whether a URLconf uses ``i18n_patterns``; the module that defines it is not imported only to ask."""
+    i18n = sys.modules.get("django.conf.urls.i18n")
+    return i18n is not None and bool(i18n.is_language_prefix_patterns_used(urlconf)[0])
+
+
+def _in_language(language: str | None) -> AbstractContextManager[Any]:
+    return nullcontext() if language is None else translation.override(language)
+
+
+def _walk(resolver: Any, before: str, namespaces: tuple[str, ...]) -> Iterator[Route]:
+    for pattern in resolver.url_patterns:
+        # As `URLResolver._join_route` does.
+        own = str(pattern.pattern)
+        template = before + own.removeprefix("^") if before else own
+        if hasattr(pattern, "url_patterns"):
+            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from _walk(pattern, template, inner)
+        else:
+            url_name = ":".join((*namespaces, pattern.name)) if pattern.name else None
+            yield _methods(pattern.callback), template, view_name(pattern.callback), url_name
+
+
+def _methods(view: Any) -> tuple[str, ...] | None:
+    """Methods of a class-based view; a function does not say."""
+    view_class = getattr(view, "view_class", None)
+    if not isinstance(view_class, type):
+        return None
+    names = [name for name in getattr(view_class, "http_method_names", ()) if hasattr(view_class, name)]
+    if "get" in names and "head" not in names:
+        names.append("head")
+    return tuple(sorted(name.upper() for name in names)) or None

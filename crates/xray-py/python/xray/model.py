@@ -1,0 +1,300 @@
+"""What a report holds; the fields are those of docs/report.schema.json.
+
+Durations are integer nanoseconds (``_ns``), instants RFC 3339 in UTC, shares 0 to 1. None stands for what cannot be
+known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands out."""
+
+    code: str
+    text: str
+    component: str | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer in words."""
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What ``--transaction`` was given, and what it was taken for."""
+
+    given: str
+    canonical: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounded the session."""
+
+    duration_ns: int
+    traces: int
+    stop_after: int | None
+    min_ns: int
+    share: float
+    max_overhead: float
+    hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tracer:
+    """How calls were traced."""
+
+    mechanism: str
+    reason: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """How threads were sampled."""
+
+    mechanism: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the application."""
+
+    host: str
+    pid: int
+    python: str
+    framework: str | None
+    joined_at: str
+    left_at: str
+    end: str
+    tracer: Tracer
+    sampler: Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """The session."""
+
+    id: str
+    app: str
+    target: Target
+    limits: Limits
+    state: str
+    started_at: str
+    ended_at: str
+    duration_ns: int
+    stopped_by: str
+    processes: tuple[Process, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Counts of transactions; ``matched = traced + control``."""
+
+    matched: int
+    traced: int
+    control: int
+    discarded: int
+    incomplete: int
+    other: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """One latency distribution."""
+
+    count: int
+    min_ns: int | None
+    mean_ns: int | None
+    p50_ns: int | None
+    p75_ns: int | None
+    p90_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
+    p999_ns: int | None
+    max_ns: int | None
+    hdr_v2_base64: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Mean of traced over mean of control, minus 1, with its 95 % interval."""
+
+    difference: float
+    ci95: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TracingCost:
+    """What tracing cost."""
+
+    cpu: Difference | None
+    wall: Difference | None
+    process_share: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """All calls of one function or segment in all traced transactions."""
+
+    id: str
+    name: str
+    kind: str
+    file: str | None
+    line: int | None
+    detail: str | None
+    calls: int
+    calls_per_request: float
+    total_ns: int
+    self_ns: int
+    share: float
+    source: str
+    members: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """One kept trace, without its calls."""
+
+    id: str
+    process: str
+    thread: str
+    started_at: str
+    duration_ns: int
+    cpu_ns: int
+    status: int | None
+    error: str | None
+    calls: int
+    timeline_entries: int
+    complete: bool
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceNode:
+    """One function or segment of a trace, at one place of its call tree; ``parent`` is -1 for the root."""
+
+    parent: int
+    name: str
+    kind: str
+    file: str | None
+    line: int | None
+    detail: str | None
+    calls: int
+    resumes: int
+    errors: int
+    total_ns: int
+    self_ns: int
+    min_ns: int
+    max_ns: int
+    recursion_depth: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One call with its own start, relative to the start of the trace; ``node`` is an index of the trace's nodes."""
+
+    node: int
+    start_ns: int
+    duration_ns: int
+    folded: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceDetail(TraceSummary):
+    """One kept trace with its calls."""
+
+    paths_folded: int
+    timeline_threshold_ns: int
+    nodes: tuple[TraceNode, ...]
+    timeline: tuple[TimelineEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """One stack of a tree, in preorder; ``parent`` is -1 for a root."""
+
+    parent: int
+    name: str
+    file: str | None
+    line: int | None
+    thread_kind: str | None
+    count: int
+    weight_ns: int
+    self_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Samples or calls by stack."""
+
+    source: str
+    nodes: tuple[TreeNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the sampler did."""
+
+    count: int
+    on_target: int
+    threads: int
+    rate_hz: int
+    achieved_hz: float | None
+    missed: int
+    torn: int
+    sampler_cpu_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """One second of the session."""
+
+    t_s: int
+    matched: int
+    other: int
+    p50_ns: int | None
+    p95_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a bound cut."""
+
+    kind: str
+    count: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A change of the traced share or of the sampling rate."""
+
+    at_ns: int
+    what: str
+    # The JSON's key, which is a word of Python.
+    from_: float
+    to: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence for the reader."""
+
+    code: str
+    severity: str
+    message: str
