@@ -14,6 +14,7 @@ use super::session_directory::{BeginError, SessionDirectory};
 use super::unix_now_ns;
 use crate::limits::{DRAIN_NS, PART_GRACE_NS};
 use crate::model::{SessionHeader, SessionId, StoppedBy, Target};
+use crate::session::TraceTally;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
@@ -443,16 +444,7 @@ impl AppSession {
     }
 
     fn finished_traces(&self) -> u64 {
-        self.directory
-            .tally()
-            .and_then(|tally| {
-                tally.count().map_err(|source| DirectoryError::Io {
-                    action: "read",
-                    path: self.directory.path().to_owned(),
-                    source,
-                })
-            })
-            .unwrap_or(0)
+        self.directory.tally().map_or(0, |tally| tally.total())
     }
 
     fn summary(&self) -> AppProgress {

@@ -9,6 +9,7 @@ use xray_core::control::session_directory::BeginError;
 use xray_core::control::unix_now_ns;
 use xray_core::limits::KEPT_SESSIONS;
 use xray_core::model::{SessionId, StoppedBy};
+use xray_core::session::TraceTally;
 
 fn id(text: &str) -> SessionId {
     SessionId(text.to_owned())
@@ -134,11 +135,11 @@ fn the_tally_counts_over_many_writers() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let app = AppDirectory::open_or_create(base.path(), app.name()).unwrap();
-                let tally = app.session(&id("abc")).unwrap().unwrap().tally().unwrap();
-                let counts: Vec<u64> = (0..100).map(|_| tally.add().unwrap()).collect();
+                let mut tally = app.session(&id("abc")).unwrap().unwrap().tally().unwrap();
+                let counts: Vec<u64> = (0..100).map(|_| tally.add()).collect();
                 assert!(counts.is_sorted_by(|a, b| a < b));
             });
         }
     });
-    assert_eq!(app.session(&id("abc")).unwrap().unwrap().tally().unwrap().count().unwrap(), 400);
+    assert_eq!(app.session(&id("abc")).unwrap().unwrap().tally().unwrap().total(), 400);
 }
