@@ -8,7 +8,8 @@ use super::directory::{AgentSocket, AppDirectory};
 use super::private_dir::DirectoryError;
 use super::progress::AppProgress;
 use super::protocol::{
-    AgentState, Progress, Reply, Request, SessionFile, SessionRequest, SessionSpec, TransactionSummary,
+    AgentState, CapabilitiesMessage, Progress, Reply, Request, SessionFile, SessionRequest, SessionSpec,
+    TransactionSummary,
 };
 use super::session_directory::{BeginError, SessionDirectory};
 use super::unix_now_ns;
@@ -255,6 +256,21 @@ impl AppSession {
         self.ask_members(&question, POLL_PATIENCE, |member| !member.done);
         self.apply_limits()?;
         Ok(self.summary())
+    }
+
+    /// What the living processes in the session can do, as they probed it; each answer once. Call [`Self::poll`] first.
+    pub fn capabilities(&mut self) -> Vec<CapabilitiesMessage> {
+        let joined = self.members.values_mut().filter(|member| member.joined);
+        let questions = joined.filter_map(|member| Some((member.agent.as_mut()?, &Request::Status)));
+        let mut all = Vec::new();
+        for answer in ask_all(questions, POLL_PATIENCE) {
+            if let Ok(Reply::Status { capabilities: Some(capabilities), .. }) = answer
+                && !all.contains(&capabilities)
+            {
+                all.push(capabilities);
+            }
+        }
+        all
     }
 
     /// Ends recording in all processes; they go on to finish their parts. Returns the reason that holds: the first.

@@ -108,6 +108,9 @@ pub enum Reply {
         state: AgentState,
         /// The session it is in, if any.
         session: Option<SessionId>,
+        /// What the process can do, as probed when it armed; `None` before.
+        #[serde(default)]
+        capabilities: Option<CapabilitiesMessage>,
     },
     /// The request was understood and refused, or not understood.
     Refused {

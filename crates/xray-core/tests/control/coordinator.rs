@@ -41,6 +41,9 @@ fn every_process_is_armed_and_counted_and_stopped() {
     assert!(progress.latency.percentile(50.0) < 1_010_000 && progress.latency.percentile(95.0) > 8_900_000);
     assert_eq!(session.file().spec.header.target.canonical, "/tags/{}/");
     assert_eq!(session.file().spec.header.seed, 7);
+    let capabilities = session.capabilities();
+    assert_eq!(capabilities.len(), 1, "both can do the same");
+    assert_eq!(capabilities[0].tracer.0, "monitoring");
 
     assert_eq!(session.stop(StoppedBy::User).unwrap(), StoppedBy::User);
     let last = session.wait(TICK, &mut |_| Next::Continue).unwrap();

@@ -102,6 +102,7 @@ impl Handler for Agent {
             Request::Status => Reply::Status {
                 state: if state.session.is_some() { AgentState::Recording } else { AgentState::Idle },
                 session: state.session.clone(),
+                capabilities: Some(capabilities()),
             },
         }
     }
