@@ -3,8 +3,7 @@
 use super::page::Page;
 use super::span::Span;
 use super::table::{Column, Table};
-use super::traces::flags;
-use crate::model::{TraceDetail, TraceNode};
+use crate::model::TraceDetail;
 use crate::view::numbers::{count, counted, duration, ms, percent, share};
 use crate::view::outline::{FastTime, Row, outline};
 use crate::view::place::place;
@@ -43,7 +42,7 @@ pub(crate) fn draw(page: &mut Page, trace: &TraceDetail) {
                     let statement = Span::sentence(detail, theme.faint);
                     Span::new(format!("{}  {}", indent.at(*depth), statement.text()), theme.faint)
                 });
-                let name = Span::new(format!("{}{}", indent.at(*depth), segment_name(of)), style);
+                let name = Span::new(format!("{}{}", indent.at(*depth), of.marked_name()), style);
                 let here = place(of.file.as_deref(), of.line);
                 (ms(*duration_ns), Some(*duration_ns), name, here, ms(*start_ns), below)
             }
@@ -81,7 +80,7 @@ fn facts(page: &mut Page, trace: &TraceDetail) {
     let status = s.status.map_or_else(String::new, |status| format!(", status {status}"));
     let title = format!("{name}: {}{status}, {} of CPU", duration(s.duration_ns), duration(s.cpu_ns));
     page.sentence("", &Span::sentence(title, theme.strong));
-    let flags = flags(s);
+    let flags = s.flags();
     if !flags.is_empty() {
         page.sentence("! ", &Span::sentence(flags, theme.warning));
     }
@@ -118,25 +117,6 @@ fn legend(page: &mut Page, trace: &TraceDetail, rows: &[Row]) {
     for line in lines {
         page.remark(line);
     }
-}
-
-/// The segment with its marks in front, where a cut cannot hide them.
-fn segment_name(node: &TraceNode) -> String {
-    let mut name = String::new();
-    if node.errors > 0 {
-        name.push_str("✗ ");
-        if node.calls > 1 {
-            name.push_str(&format!("{} of {} ", count(node.errors), count(node.calls)));
-        }
-    }
-    name.push_str(&node.name);
-    if node.recursion_depth > 1 {
-        name.push_str(&format!(" (recursion {} deep)", count(node.recursion_depth.into())));
-    }
-    if node.kind == "sql" && node.calls == 1 {
-        name.push_str(&format!(" ({})", counted(node.rows, "row", "rows")));
-    }
-    name
 }
 
 /// Indentation that never takes the room of the names.

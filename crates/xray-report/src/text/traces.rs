@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::span::Span;
 use super::table::{Column, Table};
-use crate::model::{Report, TraceSummary};
+use crate::model::Report;
 use crate::view::numbers::{count, ms};
 use crate::view::words::clock_time;
 
@@ -41,7 +41,7 @@ pub(crate) fn draw(page: &mut Page, report: &Report) {
                 Span::plain(&trace.thread),
                 Span::plain(count(trace.calls)),
             ],
-            Some(flags(trace))
+            Some(trace.flags())
                 .filter(|f| !f.is_empty())
                 .map(|f| Span::new(format!("  {f}"), theme.warning))
                 .into_iter()
@@ -53,17 +53,4 @@ pub(crate) fn draw(page: &mut Page, report: &Report) {
         page.remark(format!("… {} more (--full lists all).", count((report.traces.len() - most) as u64)));
     }
     page.remark("One of them in full: --trace ID.");
-}
-
-/// What is special about a trace: its exception, and what is missing.
-pub(crate) fn flags(trace: &TraceSummary) -> String {
-    let mut flags = Vec::new();
-    if let Some(error) = &trace.error {
-        flags.push(format!("✗ {error}"));
-    }
-    if !trace.complete {
-        let reason = trace.attributes.get("incomplete").map(|why| format!(": {why}")).unwrap_or_default();
-        flags.push(format!("incomplete{reason}"));
-    }
-    flags.join(", ")
 }

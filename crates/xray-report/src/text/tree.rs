@@ -7,7 +7,7 @@ use super::trace::Indent;
 use crate::model::{Report, TreeReport};
 use crate::view::numbers::{count, duration, ms, percent, share};
 use crate::view::place::place;
-use crate::view::stacks::{Direction, Pruning, StackRow, kind_totals, stacks};
+use crate::view::stacks::{Direction, Pruning, StackRow, kind_totals, stacks, title};
 use crate::view::words::{sampling, thread_kind};
 
 /// Lines of a tree inside the report.
@@ -75,18 +75,6 @@ fn kinds(page: &mut Page, tree: &TreeReport) {
         );
     }
     table.draw(page);
-}
-
-fn title(tree: &TreeReport, kind: Option<&str>, direction: Direction) -> String {
-    let way = match direction {
-        Direction::TopDown => "top-down",
-        Direction::BottomUp => "bottom-up, by own time",
-    };
-    match kind {
-        Some(kind) => format!("Where samples were: {}, {way}", thread_kind(kind)),
-        None if tree.source == "calls" => format!("Calls of all traced requests, exact, {way}"),
-        None => format!("Where samples were, {way}"),
-    }
 }
 
 fn part(page: &mut Page, tree: &TreeReport, kind: Option<&str>, direction: Direction, lines: usize) {

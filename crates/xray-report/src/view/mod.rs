@@ -6,6 +6,7 @@ pub(crate) mod clean;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod loss;
+pub(crate) mod marks;
 pub(crate) mod mechanisms;
 pub(crate) mod numbers;
 pub(crate) mod outline;

@@ -2,6 +2,7 @@
 
 use super::numbers::share;
 use super::place::is_library;
+use super::words::thread_kind;
 use crate::model::{TreeNode, TreeReport};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -83,6 +84,19 @@ pub(crate) fn kind_totals(tree: &TreeReport) -> Vec<KindTotal> {
         })
         .filter(|total| total.count > 0)
         .collect()
+}
+
+/// What a drawing of a tree is called.
+pub(crate) fn title(tree: &TreeReport, kind: Option<&str>, direction: Direction) -> String {
+    let way = match direction {
+        Direction::TopDown => "top-down",
+        Direction::BottomUp => "bottom-up, by own time",
+    };
+    match kind {
+        Some(kind) => format!("Where samples were: {}, {way}", thread_kind(kind)),
+        None if tree.source == "calls" => format!("Calls of all traced requests, exact, {way}"),
+        None => format!("Where samples were, {way}"),
+    }
 }
 
 /// The tree, or only what one kind of thread did.
