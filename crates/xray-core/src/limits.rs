@@ -41,6 +41,8 @@ pub const TARGET_REGEX_BYTES: usize = 1 << 20;
 pub const NEAREST_NAMES: usize = 5;
 /// Last wall times remembered per transaction name outside sessions.
 pub const RECENT_TIMES: usize = 512;
+/// Longest obfuscated SQL statement, in bytes.
+pub const SQL_BYTES: usize = 4_096;
 /// Longest time between two writes of a part, in nanoseconds.
 pub const FLUSH_INTERVAL_NS: u64 = 1_000_000_000;
 /// Longest time that open traces are waited for after recording ended, in nanoseconds.
