@@ -66,7 +66,7 @@ def start_session(
     :param seconds: the same in seconds.
     :param traces: how many traces are kept: the slowest, the failed, and a random share.
     :param stop_after: end after this many traced transactions.
-    :param hz: samples per second and thread; 0 takes none.
+    :param hz: samples per second of each thread.
     :param share: share of the matching transactions that is traced; the others are timed, for comparison.
     :param max_overhead: the share of the process's CPU time that xray may use.
     :param seed: makes the choices repeatable.

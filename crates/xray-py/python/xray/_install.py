@@ -9,8 +9,9 @@ from xray import _application, _import_hook, _xray
 from xray._log import warn_once
 from xray.integrations import ENTRY_POINTS, INSIDE
 
-#: Below this directory all code is xray's own: the tracer does not show it.
-PACKAGE_DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+#: Below this directory all code is xray's own: the tracer does not show it. Spelled as in the names of the code's
+#: files, and with the separator, for a package beside it may begin with the same letters.
+PACKAGE_DIRECTORY = os.path.dirname(__file__) + os.sep
 
 # Emptied by the first one that prepares the process: `pop` is atomic, and no lock can be left held over a fork.
 _unprepared = [True]

@@ -38,6 +38,10 @@ class Progress:
     overhead: float
     #: Share of the matching transactions that is traced now.
     share: float
+    #: Median latency of the matching transactions; None before the first.
+    p50_ns: int | None
+    #: 95th percentile of the same.
+    p95_ns: int | None
     #: What was dropped because a bound was reached.
     lost: int
     #: Why recording ended, None while it goes on.

@@ -107,8 +107,12 @@ def _name_of_view(view: Any) -> str:
         view = inner
     if not hasattr(view, "__qualname__"):
         view = type(view)
+    name = str(view.__qualname__)
+    if isinstance(view, type) and not name.endswith(view.__name__):
+        # A class made for a function, and given its name, as `api_view` does.
+        name = view.__name__
     module = getattr(view, "__module__", None)
-    return f"{module}.{view.__qualname__}" if module else str(view.__qualname__)
+    return f"{module}.{name}" if module else name
 
 
 def _url_name(match: Any) -> str | None:

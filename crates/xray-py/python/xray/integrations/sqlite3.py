@@ -93,6 +93,29 @@ class Connection(dbapi2.Connection):
             drop_own_frame(error)
             raise
 
+    # The shortcuts in C make cursors of the class in C.
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        try:
+            return _cursor(self, Cursor).execute(sql, parameters)
+        except BaseException as error:
+            drop_own_frame(error)
+            raise
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
+        try:
+            return _cursor(self, Cursor).executemany(sql, parameters)
+        except BaseException as error:
+            drop_own_frame(error)
+            raise
+
+    def executescript(self, sql_script: str, /) -> Any:
+        try:
+            return _cursor(self, Cursor).executescript(sql_script)
+        except BaseException as error:
+            drop_own_frame(error)
+            raise
+
 
 for _class, _of in (Cursor, dbapi2.Cursor), (Connection, dbapi2.Connection):
     # `repr` and messages of errors name the class.

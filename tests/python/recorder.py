@@ -1,0 +1,90 @@
+"""Stands in for the native functions where a test asks what the integrations call, and with what."""
+
+from contextvars import ContextVar
+
+
+class Transaction:
+    """Notes what is done with it."""
+
+    def __init__(self, kind, outer):
+        self.kind = kind
+        self.outer = outer
+        self.ended = False
+        self.named = False
+        self.names = []
+        self.status = None
+        self.error = None
+        self.attributes = {}
+
+    def set_route(self, method, route, handler, url_name, path):
+        self.named = True
+        self.names.append((method, route, handler, url_name, path))
+
+    def set_name(self, name):
+        self.named = True
+        self.names.append(name)
+
+    def set_status(self, status):
+        self.status = status
+
+    def set_error(self, error):
+        self.error = error
+
+    def set_attribute(self, key, value):
+        self.attributes[key] = value
+
+    def end(self):
+        self.ended = True
+
+
+class Recorder:
+    """Everything that integrations told."""
+
+    def __init__(self):
+        self.transactions = []
+        self.segments = []
+        self.open_segments = 0
+        self.is_recording = False
+        self.is_tracing = False
+        self.is_off = False
+        self._current = ContextVar("current", default=None)
+
+    def begin(self, kind):
+        if self.is_off:
+            return None
+        transaction = Transaction(kind, self.current())
+        self.transactions.append(transaction)
+        self._current.set(transaction)
+        return transaction
+
+    def current(self):
+        transaction = self._current.get()
+        while transaction is not None and transaction.ended:
+            transaction = transaction.outer
+        return transaction
+
+    def recording(self):
+        return self.is_recording
+
+    def tracing(self):
+        return self.is_tracing
+
+    def enter_segment(self, kind, name, detail=None):
+        self.open_segments += 1
+        self.segments.append(name)
+        return True
+
+    def enter_sql(self, statement, vendor):
+        return self.enter_segment(None, f"{vendor}: {statement}")
+
+    def leave_segment(self, rows, failed):
+        assert self.open_segments > 0
+        self.open_segments -= 1
+        self.segments.append((rows, failed))
+
+    @property
+    def only(self):
+        (transaction,) = self.transactions
+        return transaction
+
+    FUNCTIONS = ("begin", "current", "recording", "tracing", "enter_segment", "enter_sql", "leave_segment")

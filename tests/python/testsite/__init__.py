@@ -1,0 +1,1 @@
+"""A small Django site with every spelling of a route."""
