@@ -129,7 +129,7 @@ fn a_full_session_stays_small() {
     report.components = report.components.iter().cycle().take(400).cloned().collect();
     report.traces = report.traces.iter().cycle().take(1_000).cloned().collect();
     report.notes = report.notes.iter().cycle().take(1_000).cloned().collect();
-    let statement = "SELECT a FROM b WHERE c = ? AND d IN (?) ".repeat(500);
+    let statement = "SELECT a FROM b WHERE c = ? AND d IN (?) ".repeat(50);
     trace.trace.nodes = (0..2_000).map(|at| fixture::node((at - 1).min(20), &long_name, 1)).collect();
     trace.trace.nodes.iter_mut().for_each(|node| node.detail = Some(statement.clone()));
     trace.trace.timeline = (0..2_000).map(|at| fixture::entry(at, at, 200_000_000 - at * 2, 1)).collect();

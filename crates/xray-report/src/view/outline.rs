@@ -4,9 +4,13 @@ use super::numbers::share;
 use crate::model::{TimelineEntry, TraceDetail, TraceNode};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use xray_core::limits::TIMELINE_ENTRIES;
 
 /// A segment at or above this share of the trace is always shown and marked: the critical path.
 pub(crate) const PROBLEM_SHARE: f64 = 0.25;
+
+/// Entries looked at. No recorder writes more than [`TIMELINE_ENTRIES`]; a file made by hand may hold any number.
+const MOST_ENTRIES: usize = 2 * TIMELINE_ENTRIES;
 
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,8 +114,9 @@ fn parent_of(node: &TraceNode, at: usize) -> Option<usize> {
 fn nest(trace: &TraceDetail, strands: &Strands) -> (Vec<Segment>, Vec<usize>) {
     let node_of = |entry: &TimelineEntry| usize::try_from(entry.node).ok().filter(|n| *n < trace.nodes.len());
     let mut entries: Vec<(usize, &TimelineEntry)> =
-        trace.timeline.iter().filter_map(|entry| Some((node_of(entry)?, entry))).collect();
-    entries.sort_by_key(|(node, e)| (strands.root[*node], e.start_ns, Reverse(e.duration_ns), *node));
+        trace.timeline.iter().take(MOST_ENTRIES).filter_map(|entry| Some((node_of(entry)?, entry))).collect();
+    // Stable: of entries that look alike, the file has the outer one first.
+    entries.sort_by_key(|(node, e)| (strands.root[*node], e.start_ns, Reverse(e.duration_ns)));
 
     let mut segments: Vec<Segment> = Vec::with_capacity(entries.len() + 1);
     let mut roots = Vec::new();
@@ -138,11 +143,11 @@ fn nest(trace: &TraceDetail, strands: &Strands) -> (Vec<Segment>, Vec<usize>) {
         }
         let Some(((node, entry), after)) = rest.split_first() else { break };
         rest = after;
-        while open.last().is_some_and(|top| !holds(&segments[*top].entry, strands, entry, *node)) {
+        while open.last().is_some_and(|top| segments[*top].entry.is_over(entry)) {
             open.pop();
         }
         let at = segments.len();
-        match open.last() {
+        match open.iter().rev().find(|around| segments[**around].entry.holds(entry, *node, strands)) {
             Some(parent) => segments[*parent].children.push(at),
             None => roots.push(at),
         }
@@ -158,9 +163,18 @@ impl Segment {
     }
 }
 
-fn holds(outer: &TimelineEntry, strands: &Strands, inner: &TimelineEntry, node: usize) -> bool {
-    let end = outer.start_ns.saturating_add(outer.duration_ns);
-    strands.inside(node, outer.node as usize) && (inner.start_ns < end || inner.start_ns == outer.start_ns)
+impl TimelineEntry {
+    /// Whether it ended before `next` began. One that began in the same nanosecond may still be around it.
+    fn is_over(&self, next: &TimelineEntry) -> bool {
+        next.start_ns > self.start_ns && next.start_ns >= self.start_ns.saturating_add(self.duration_ns)
+    }
+
+    /// Whether `inner`, a call of `node`, ran inside this one, which is not over. Calls of one strand nest in time, so
+    /// time decides: a call whose path was folded is no descendant of the node around it. Only where both began at
+    /// once the tree decides.
+    fn holds(&self, inner: &TimelineEntry, node: usize, strands: &Strands) -> bool {
+        inner.start_ns > self.start_ns || strands.inside(node, self.node as usize)
+    }
 }
 
 /// The line of a tree whose root has no entry of its own.
@@ -259,6 +273,15 @@ mod tests {
         TraceDetail { nodes, timeline, ..trace().trace }
     }
 
+    /// Depth and node of each segment.
+    fn segments(rows: &[Row]) -> Vec<(usize, usize)> {
+        let segment = |row: &Row| match row {
+            Row::Segment { depth, node, .. } => Some((*depth, *node)),
+            _ => None,
+        };
+        rows.iter().filter_map(segment).collect()
+    }
+
     /// view(100 ms, once) calls query twice (30, 40 ms) and helper 6 times, too short for entries.
     fn simple() -> TraceDetail {
         let mut nodes = vec![node(-1, "GET /x", 1), node(0, "view", 1), node(1, "query", 2), node(1, "helper", 6)];
@@ -313,14 +336,21 @@ mod tests {
     fn threads_stand_beside_the_transaction_not_inside_it() {
         let nodes = vec![node(-1, "GET /x", 1), node(0, "view", 1), node(-1, "Thread-1", 1), node(2, "work", 1)];
         let rows = outline(&detail(nodes, vec![entry(1, 0, 90, 0), entry(3, 10, 50, 0)]), 50);
-        let depths: Vec<_> = rows
-            .iter()
-            .map(|row| match row {
-                Row::Segment { depth, node, .. } => (*depth, *node),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(depths, [(0, 0), (1, 1), (0, 2), (1, 3)]);
+        assert_eq!(segments(&rows), [(0, 0), (1, 1), (0, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn a_call_whose_path_was_folded_stays_where_it_ran() {
+        // deep() ran inside view() but its path is under the "other" node; query() came after it, in view() too.
+        let nodes = vec![
+            node(-1, "GET /x", 1),
+            node(0, "view", 1),
+            node(1, "query", 1),
+            node(0, "other functions", 0),
+            node(3, "deep", 1),
+        ];
+        let timeline = vec![entry(0, 0, 100, 0), entry(1, 0, 100, 0), entry(4, 10, 20, 0), entry(2, 40, 30, 0)];
+        assert_eq!(segments(&outline(&detail(nodes, timeline), 50)), [(0, 0), (1, 1), (2, 4), (2, 2)]);
     }
 
     proptest! {
