@@ -67,10 +67,7 @@ def idle_table(result: dict[str, Any]) -> str:
         ["resident memory", f"{growth:.1f} MiB"],
         [f"wake-ups of its threads in {result['idle_seconds']:.0f} s", str(max(result["wakeups"]))],
     ]
-    about = (
-        f"`{result['path']}`, {len(extra)} alternations of {result['requests_per_sample']} requests, {machine(result)}."
-    )
-    return f"## No session, Python {result['python']}\n\n{about}\n\n{rows(*lines)}"
+    return f"## No session, Python {result['python']}\n\n{about_samples(result, len(extra))}.\n\n{rows(*lines)}"
 
 
 def about_samples(result: dict[str, Any], alternations: int) -> str:
