@@ -7,6 +7,7 @@ import sys
 import server
 import venvs
 from paths import BUILD, TOP
+from processes import Processes
 
 BENCHES = ["request", "idle"]
 
@@ -24,7 +25,9 @@ def main() -> int:
     for python in pythons:
         for name in chosen:
             print(f"-- {name}, {python.parent.parent.name}", flush=True)
-            if (code := subprocess.run([str(python), f"benches/{name}.py", str(database)], cwd=TOP).returncode) != 0:
+            with Processes() as processes:
+                code = processes.run([str(python), f"benches/{name}.py", str(database)], cwd=TOP)
+            if code != 0:
                 return code
     return subprocess.run([str(pythons[0]), "benches/table.py"], cwd=TOP).returncode
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 GRACE_SECONDS = 10.0
 
@@ -45,19 +46,24 @@ class Processes:
         self, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path, fds: Sequence[int] = ()
     ) -> subprocess.Popen[bytes]:
         """Start ``argv`` in a group of its own, with its output in ``log``; ``fds`` stay open in it."""
+        with open(log, "wb") as output:
+            return self._start(
+                argv, env, cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=fds
+            )
+
+    def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
+        """Run ``argv`` with this terminal's input and output; its exit code. Interrupted, it ends with its children."""
+        process = self._start(argv, env, cwd)
+        code = process.wait()
+        self._started.remove(process)
+        return code
+
+    def _start(
+        self, argv: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, **streams: Any
+    ) -> subprocess.Popen[bytes]:
         self._starting = True
         try:
-            with open(log, "wb") as output:
-                process = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env=env,
-                    cwd=cwd,
-                    pass_fds=fds,
-                    start_new_session=True,
-                )
+            process = subprocess.Popen(argv, env=env, cwd=cwd, start_new_session=True, **streams)
             self._started.append(process)
         finally:
             self._starting = False

@@ -5,7 +5,6 @@ Goes on after a failed step, so that one run shows everything; ends with the fai
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,8 @@ import interpreters
 import toolchain
 import venvs
 from interpreters import Interpreter
-from paths import EXTENSION, TOP, VENVS
+from paths import EXTENSION, TOP
+from processes import Processes
 
 Step = Callable[[list[Interpreter]], bool]
 #: What ruff looks at, and mypy of the scripts.
@@ -25,7 +25,8 @@ SCRIPTS = ["scripts", "benches"]
 def passes(argv: list[str], env: dict[str, str] | None = None) -> bool:
     """Whether ``argv`` ends with exit code 0."""
     print(f"$ {' '.join(argv)}", flush=True)
-    return subprocess.run(argv, cwd=TOP, env=env).returncode == 0
+    with Processes() as processes:
+        return processes.run(argv, env, TOP) == 0
 
 
 def cargo(pythons: list[Interpreter], *arguments: str) -> bool:
@@ -54,7 +55,7 @@ def rust(pythons: list[Interpreter]) -> bool:
 
 def ruff(pythons: list[Interpreter]) -> bool:
     """Lints and formatting of the Python code."""
-    command = str(VENVS / "tools" / "bin" / "ruff")
+    command = str(venvs.TOOLS / "bin" / "ruff")
     present = [path for path in OURS if (TOP / path).exists()]
     return all([passes([command, "check", *present]), passes([command, "format", "--check", *present])])
 
@@ -93,11 +94,13 @@ def pytest(pythons: list[Interpreter]) -> bool:
 STEPS: dict[str, Step] = {step.__name__: step for step in (rustfmt, ruff, clippy, rust, mypy, pytest)}
 
 
-def set_up() -> list[Interpreter]:
-    """Environments, extension and tools."""
-    pythons = venvs.prepared_or_exit(["demo", "test"])
-    with venvs.exclusive():
-        venvs.tools(pythons[0], ["build", "lint"])
+#: The steps that import xray.
+WITH_EXTENSION = {"mypy", "pytest"}
+
+
+def set_up(steps: list[str]) -> list[Interpreter]:
+    """Environments and tools, and the extension if a step needs it."""
+    pythons = venvs.prepared_or_exit(["demo", "test"], extension=not WITH_EXTENSION.isdisjoint(steps))
     missing = [wanted for wanted in interpreters.DEFAULT if wanted not in {p.version for p in pythons}]
     if missing and not os.environ.get("XRAY_PYTHONS"):
         print(f"-- not present and not tested: Python {', '.join(missing)}")
@@ -112,7 +115,7 @@ def main() -> int:
     if unknown := set(steps) - set(STEPS):
         parser.error(f"no such step: {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}")
     started = time.monotonic()
-    pythons = set_up()
+    pythons = set_up(steps)
     results: list[tuple[str, bool, float]] = [("set-up", True, time.monotonic() - started)]
     for name in steps:
         print(f"\n=== {name}", flush=True)

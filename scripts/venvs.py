@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +12,11 @@ import interpreters
 import toolchain
 from interpreters import Interpreter
 from paths import BUILD, EXTENSION, REQUIREMENTS, TOP, VENVS
+from processes import Processes
 
 PROFILE = "dist"
+#: The environment of the tools that do not import xray.
+TOOLS = VENVS / "tools"
 #: What the extension is made from.
 SOURCES = ("Cargo.toml", "Cargo.lock", "crates")
 IGNORED = {"__pycache__", "target", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -36,9 +38,10 @@ def say(message: str) -> None:
 
 def run(argv: list[str], env: dict[str, str] | None = None) -> None:
     """Run ``argv`` at the top of the checkout; ends the program when it fails."""
-    done = subprocess.run(argv, cwd=TOP, env=env)
-    if done.returncode != 0:
-        sys.exit(f"failed with exit code {done.returncode}: {' '.join(argv)}")
+    with Processes() as processes:
+        code = processes.run(argv, env, TOP)
+    if code != 0:
+        sys.exit(f"failed with exit code {code}: {' '.join(argv)}")
 
 
 def python_of(venv: Path) -> Path:
@@ -87,12 +90,6 @@ def make(venv: Path, interpreter: Interpreter, requirement_files: list[str]) -> 
             stamp.write_text(content)
 
 
-def tools(main: Interpreter, requirement_files: list[str]) -> Path:
-    """The environment of the tools that do not import xray; returns its ``bin``."""
-    make(VENVS / "tools", main, requirement_files)
-    return VENVS / "tools" / "bin"
-
-
 def source_files() -> Iterator[Path]:
     """All files that the extension is made from, in a fixed order."""
     for name in SOURCES:
@@ -120,20 +117,23 @@ def install_extension(interpreter: Interpreter, maturin: Path) -> None:
     stamp.write_text(content)
 
 
-def prepare(pythons: list[Interpreter], requirement_files: list[str]) -> None:
-    """Environments with the requirement files and the extension, for all ``pythons``."""
+def prepare(pythons: list[Interpreter], requirement_files: list[str], extension: bool = True) -> None:
+    """The tools, and environments with the requirement files and the extension for all ``pythons``."""
     with exclusive():
-        maturin = tools(pythons[0], ["build"]) / "maturin"
+        make(TOOLS, pythons[0], ["build", "lint"])
         for interpreter in pythons:
             make(venv_of(interpreter), interpreter, requirement_files)
-            install_extension(interpreter, maturin)
+            if extension:
+                install_extension(interpreter, TOOLS / "bin" / "maturin")
 
 
-def prepared_or_exit(requirement_files: list[str], only_first: bool = False) -> list[Interpreter]:
+def prepared_or_exit(
+    requirement_files: list[str], *, only_first: bool = False, extension: bool = True
+) -> list[Interpreter]:
     """Choose the Pythons and prepare them; ends the program with one line when something it needs is missing."""
     try:
         pythons = interpreters.chosen()[: 1 if only_first else None]
-        prepare(pythons, requirement_files)
+        prepare(pythons, requirement_files, extension)
     except (interpreters.NoInterpreter, toolchain.NoToolchain) as error:
         sys.exit(str(error))
     return pythons
