@@ -1,7 +1,13 @@
 //! From session parts to one session, and from a session to text, HTML and JSON.
 #![forbid(unsafe_code)]
 
+pub mod build;
 pub mod html;
+pub mod json;
+mod load;
+pub mod merge;
 pub mod model;
 pub mod text;
 mod view;
+
+pub use load::{LoadError, load, load_bytes};

@@ -21,4 +21,4 @@ pub use session::{
 };
 pub use symbol::{Symbol, SymbolId, SymbolKind, SymbolTable};
 pub use trace::{ContextId, TimelineEntry, Trace, TraceId, TraceNode, TransactionKind};
-pub use tree_sum::{FlatNode, PathNode, TreeSum, preorder};
+pub use tree_sum::{FlatNode, PathNode, TreeSum, preorder, preorder_by};

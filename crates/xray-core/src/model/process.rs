@@ -5,7 +5,7 @@
 pub struct ProcessKey(pub u64);
 
 /// How something is done, and why so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mechanism {
     /// `monitoring`, `eval_frame`, `none` for the tracer; `gil`, `gil_free`, `none` for the sampler.
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Mechanism {
 }
 
 /// The answer of the one probe at arm time: what this process can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Capabilities {
     /// How calls are traced.
     pub tracer: Mechanism,
@@ -38,7 +38,7 @@ pub enum ProcessEnd {
 }
 
 /// One application process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProcessInfo {
     /// Identity.
     pub key: ProcessKey,

@@ -22,7 +22,7 @@ pub struct ContextId(pub u64);
 pub struct TraceId(pub u64);
 
 /// One node of a call tree: all calls of one function on one path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TraceNode {
     /// Index of the parent in the same array, always smaller than the node's own; `None` for a root. Node 0 is the
     /// transaction; further roots (kind [`super::SymbolKind::Thread`]) are the threads it started, running beside it.
@@ -50,7 +50,7 @@ pub struct TraceNode {
 }
 
 /// One call of a node with its own start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimelineEntry {
     /// Index of the node.
     pub node: u32,
@@ -63,7 +63,7 @@ pub struct TimelineEntry {
 }
 
 /// One traced transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trace {
     /// Identity.
     pub id: TraceId,

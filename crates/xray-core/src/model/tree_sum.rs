@@ -1,6 +1,7 @@
 //! Sums of trees by path: what the reader does with the parts of a tree, and the merge with several trees.
 
 use super::{CallTreeNode, SampleTreeNode, SymbolId, ThreadKind, TraceNode};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -83,20 +84,25 @@ impl<N: PathNode> TreeSum<N> {
 
     /// The tree in preorder, children sorted by key: independent of the order of additions.
     pub fn into_sorted_preorder(self) -> Vec<N> {
-        let mut order: Vec<u32> = (0..self.nodes.len() as u32).collect();
-        order.sort_by_key(|&at| self.nodes[at as usize].key());
-        preorder_by(self.nodes, order).0
+        preorder_by(self.nodes, |a, b| a.key().cmp(&b.key()))
     }
 }
 
 /// Brings a tree into preorder, children in the order they came. Also returns each old index's new one.
 pub fn preorder<N: FlatNode>(nodes: Vec<N>) -> (Vec<N>, Vec<u32>) {
     let order = (0..nodes.len() as u32).collect();
-    preorder_by(nodes, order)
+    arrange(nodes, order)
+}
+
+/// Brings a tree into preorder, siblings sorted by `compare` and, where it says equal, in the order they came.
+pub fn preorder_by<N: FlatNode>(nodes: Vec<N>, mut compare: impl FnMut(&N, &N) -> Ordering) -> Vec<N> {
+    let mut order: Vec<u32> = (0..nodes.len() as u32).collect();
+    order.sort_by(|&a, &b| compare(&nodes[a as usize], &nodes[b as usize]));
+    arrange(nodes, order).0
 }
 
 /// Preorder with siblings in the order of `order`, a permutation of all indexes.
-fn preorder_by<N: FlatNode>(nodes: Vec<N>, order: Vec<u32>) -> (Vec<N>, Vec<u32>) {
+fn arrange<N: FlatNode>(nodes: Vec<N>, order: Vec<u32>) -> (Vec<N>, Vec<u32>) {
     const NONE: u32 = u32::MAX;
     // Linked lists of siblings, filled from the back so that each list runs in the right direction.
     let (mut first, mut next) = (vec![NONE; nodes.len() + 1], vec![NONE; nodes.len()]);
