@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod id;
 pub mod limits;
 pub mod model;
+mod path_tree;
 pub mod retention;
 pub mod sample;
 pub mod session;

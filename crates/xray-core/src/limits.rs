@@ -9,6 +9,12 @@ pub const TRACE_CHANNEL_NODES: usize = 500_000;
 pub const RECORD_CHANNEL: usize = 8_192;
 /// Sample batches waiting for the collector.
 pub const SAMPLE_CHANNEL: usize = 64;
+/// Frames after which a batch is sent; the last tick may exceed it.
+pub const SAMPLE_BATCH_FRAMES: usize = 20_000;
+/// Longest time that samples wait in the sampler, in nanoseconds.
+pub const SAMPLE_BATCH_NS: u64 = 100_000_000;
+/// Longest sleep of the sampler between two looks at whether it shall stop, in nanoseconds.
+pub const STOP_CHECK_NS: u64 = 200_000_000;
 /// Nodes of one recorder: 1 MB of 72-byte nodes.
 pub const RECORDER_NODES: usize = 14_000;
 /// Open calls of one recorder that have times of their own.
@@ -27,6 +33,8 @@ pub const SAMPLE_TREE_NODES: usize = 50_000;
 pub const SAMPLE_DEPTH: usize = 512;
 /// Symbols of one process in one session.
 pub const SYMBOLS: usize = 200_000;
+/// Longest name, path or detail of a symbol, in bytes; more is cut.
+pub const SYMBOL_TEXT_BYTES: usize = 16_384;
 /// Names or lines resolved in one go (under the GIL).
 pub const SYMBOL_BATCH: usize = 256;
 /// Lines of code places remembered by the collector.
@@ -43,10 +51,18 @@ pub const NEAREST_NAMES: usize = 5;
 pub const RECENT_TIMES: usize = 512;
 /// Longest obfuscated SQL statement, in bytes.
 pub const SQL_BYTES: usize = 4_096;
+/// Notes of one process.
+pub const NOTES: usize = 100;
+/// Longest time that the collector sleeps, in nanoseconds.
+pub const COLLECT_INTERVAL_NS: u64 = 100_000_000;
+/// Time between two looks at what xray costs, and between two published progress reports, in nanoseconds.
+pub const OBSERVE_INTERVAL_NS: u64 = 250_000_000;
 /// Longest time between two writes of a part, in nanoseconds.
 pub const FLUSH_INTERVAL_NS: u64 = 1_000_000_000;
 /// Longest time that open traces are waited for after recording ended, in nanoseconds.
 pub const DRAIN_NS: u64 = 10_000_000_000;
+/// The same when the process is ending.
+pub const EXIT_DRAIN_NS: u64 = 500_000_000;
 /// Applications listed in one directory of sockets.
 pub const APPLICATIONS: usize = 1_000;
 /// Entries read of one application's or session's directory.

@@ -1,10 +1,11 @@
 //! How the command line and the agents meet: a directory of sockets, and length-prefixed JSON on each.
 //!
-//! [`protocol`] is the vocabulary and exists everywhere. The rest needs Unix sockets with peer credentials and is
+//! [`protocol`] and [`progress`] are the vocabulary and exist everywhere. The rest needs Unix sockets with peer credentials and is
 //! there on Linux: [`directory`] says who runs where, [`session_directory`] which session an application is in,
 //! [`server`] is the agent's side of a socket, [`client`] the controller's, and [`coordinator`] runs one session over
 //! all processes of an application.
 
+pub mod progress;
 pub mod protocol;
 
 #[cfg(target_os = "linux")]
@@ -17,8 +18,6 @@ pub mod directory;
 pub mod frame;
 #[cfg(target_os = "linux")]
 pub mod private_dir;
-#[cfg(target_os = "linux")]
-pub mod progress;
 #[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]

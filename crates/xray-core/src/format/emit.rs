@@ -32,8 +32,14 @@ impl Emitter {
         &self.out
     }
 
-    pub(super) fn clear(&mut self) {
-        self.out.clear();
+    /// Takes back what was made last.
+    pub(super) fn truncate(&mut self, bytes: usize) {
+        self.out.truncate(bytes);
+    }
+
+    /// The first so many bytes were written.
+    pub(super) fn forget(&mut self, bytes: usize) {
+        self.out.drain(..bytes);
     }
 
     fn append<T: Chunk>(&mut self, scope: u64, chunk: &T) -> Result<(), WriteError> {

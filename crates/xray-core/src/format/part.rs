@@ -6,15 +6,15 @@ use super::error::WriteError;
 use super::wire;
 use crate::model::{ProcessEnd, ProcessInfo, SessionHeader, Symbol, Trace};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// zstd's level in the agent: a fifth of the default's time for a tenth more bytes.
 const LEVEL: i32 = 1;
 
 /// Appends to a part. Each call is one write to the file, so that a process that is killed loses at most what it was
-/// writing; nothing is kept in a buffer between calls. After a failed write further calls may succeed: a reader finds
-/// the chunks behind the damage.
+/// writing. What a failed write (disk full) did not write is kept, and is written before anything else by the next
+/// call: nothing is missing and nothing is there twice once a write succeeds. Ask [`Self::retry`] before giving more.
 pub struct PartWriter<W: Write = File> {
     to: W,
     emitter: Emitter,
@@ -51,31 +51,36 @@ impl<W: Write> PartWriter<W> {
         Ok(writer)
     }
 
+    /// Writes what the last call could not, if there is something.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`] when it still cannot be written.
+    pub fn retry(&mut self) -> Result<(), WriteError> {
+        self.flush()
+    }
+
     /// Names the symbols `first`, `first + 1`, ..., which later calls may use.
     ///
     /// # Errors
-    /// See [`WriteError`]; the symbols are not written then.
+    /// See [`WriteError`]; after [`WriteError::Io`] they are still to be written, after any other they are not.
     pub fn symbols(&mut self, first: u32, symbols: &[Symbol]) -> Result<(), WriteError> {
-        let made = self.emitter.symbols(self.scope, first, symbols);
-        self.commit(made)
+        self.commit(|emitter, scope| emitter.symbols(scope, first, symbols))
     }
 
     /// Adds a trace.
     ///
     /// # Errors
-    /// See [`WriteError`]; the trace is not written then.
+    /// See [`WriteError`] and [`Self::symbols`].
     pub fn trace(&mut self, trace: &Trace) -> Result<(), WriteError> {
-        let made = self.emitter.trace(self.scope, trace);
-        self.commit(made)
+        self.commit(|emitter, scope| emitter.trace(scope, trace))
     }
 
     /// Adds to everything else.
     ///
     /// # Errors
-    /// See [`WriteError`]; the delta is not written then.
+    /// See [`WriteError`] and [`Self::symbols`].
     pub fn delta(&mut self, delta: &Delta) -> Result<(), WriteError> {
-        let made = self.emitter.delta(self.scope, delta);
-        self.commit(made)
+        self.commit(|emitter, scope| emitter.delta(scope, delta))
     }
 
     /// Completes the part.
@@ -90,21 +95,32 @@ impl<W: Write> PartWriter<W> {
             recovered: false,
         };
         // The header once more: when the first is damaged, nothing could be read without it.
-        let made = self.emitter.session(&self.header).and_then(|()| self.emitter.end(self.scope, end));
-        self.commit(made)
+        let header = self.header.clone();
+        self.commit(|emitter, scope| emitter.session(&header).and_then(|()| emitter.end(scope, end)))
     }
 
-    fn commit(&mut self, made: Result<(), WriteError>) -> Result<(), WriteError> {
-        if made.is_err() {
-            self.emitter.clear();
-            return made;
+    fn commit(&mut self, make: impl FnOnce(&mut Emitter, u64) -> Result<(), WriteError>) -> Result<(), WriteError> {
+        let before = self.emitter.bytes().len();
+        if let Err(error) = make(&mut self.emitter, self.scope) {
+            self.emitter.truncate(before);
+            return Err(error);
         }
         self.flush()
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
-        let written = self.to.write_all(self.emitter.bytes());
-        self.emitter.clear();
-        Ok(written?)
+        let bytes = self.emitter.bytes();
+        let mut written = 0;
+        let mut result = Ok(());
+        while written < bytes.len() && result.is_ok() {
+            match self.to.write(&bytes[written..]) {
+                Ok(0) => result = Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => result = Err(error.into()),
+            }
+        }
+        self.emitter.forget(written);
+        result
     }
 }

@@ -65,6 +65,11 @@ impl SymbolTable {
         id
     }
 
+    /// The id of `symbol`, if it is there.
+    pub fn find(&self, symbol: &Symbol) -> Option<SymbolId> {
+        self.index.get(symbol).copied()
+    }
+
     /// The symbol with this id, or `None` for an id of another table.
     pub fn get(&self, id: SymbolId) -> Option<&Symbol> {
         self.entries.get(id.0 as usize)

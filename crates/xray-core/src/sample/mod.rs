@@ -1,8 +1,13 @@
 //! The statistical half: the stacks of all threads, taken at even intervals.
 
 mod batch;
+mod deadlines;
+mod sampler;
+mod tree;
 
 pub use batch::{FrameAt, Sample, SampleBatch};
+pub use sampler::{Sleeper, ThreadSleeper, run_sampler};
+pub use tree::{Placed, SampleTreeBuilder};
 
 /// Who can read the stacks of all threads.
 pub trait StackSource: Send {

@@ -2,13 +2,17 @@
 
 use super::{Arm, Counters, FinishedTrace, TransactionRecord};
 use crate::clock::Clock;
+use crate::control::progress::encode_latency;
 use crate::control::protocol::{AgentState, Progress};
-use crate::limits::{RECORD_CHANNEL, SAMPLE_CHANNEL, TRACE_CHANNEL, TRACE_CHANNEL_NODES, TRACES_IN_FLIGHT};
-use crate::model::{LossKind, SessionHeader, StoppedBy};
+use crate::histogram::LatencyHistogram;
+use crate::limits::{
+    DRAIN_NS, EXIT_DRAIN_NS, NOTES, RECORD_CHANNEL, SAMPLE_CHANNEL, TRACE_CHANNEL, TRACE_CHANNEL_NODES,
+    TRACES_IN_FLIGHT,
+};
+use crate::model::{LossKind, Note, SessionHeader, StoppedBy};
 use crate::sample::SampleBatch;
-use base64::Engine;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where application threads, the sampler and the controller meet a recording. Cheap to clone.
@@ -32,6 +36,8 @@ struct Shared {
     share: AtomicU64,
     sample_rate: AtomicU32,
     stop: OnceLock<Stop>,
+    exiting: AtomicBool,
+    samplers: AtomicU32,
     state: AtomicU8,
     /// When this process joined, after the session's start.
     joined_at_ns: u64,
@@ -45,12 +51,14 @@ struct Stop {
     at_ns: u64,
 }
 
-/// What of [`Progress`] is not an atomic.
-#[derive(Clone, Debug, Default)]
+/// What is not an atomic.
+#[derive(Debug, Default)]
 pub(super) struct Published {
-    /// Wall times of all matching transactions, HDR V2 bytes.
-    pub(super) latency_v2: Vec<u8>,
+    /// Wall times of all matching transactions.
+    pub(super) latency: LatencyHistogram,
     pub(super) overhead: f64,
+    /// New ones, not yet taken by the collector.
+    pub(super) notes: Vec<Note>,
 }
 
 /// The collector's ends of the channels.
@@ -62,14 +70,26 @@ pub(super) struct Outlet {
 }
 
 /// A traced transaction that is open; the recording waits for it (at most [`crate::limits::DRAIN_NS`]). Drop it
-/// after the finished trace was handed in.
+/// after the transaction was recorded and its trace handed in.
 pub struct OpenTrace {
     intake: Intake,
 }
 
+/// A running sampler; the recording waits for its last samples.
+pub(crate) struct OpenSampler {
+    intake: Intake,
+}
+
+impl Drop for OpenSampler {
+    fn drop(&mut self) {
+        self.intake.shared.samplers.fetch_sub(1, Ordering::AcqRel);
+        self.intake.wake();
+    }
+}
+
 impl Drop for OpenTrace {
     fn drop(&mut self) {
-        self.intake.counters().in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.intake.counters().in_flight.fetch_sub(1, Ordering::SeqCst);
         if self.intake.stopped().is_some() {
             self.intake.wake();
         }
@@ -96,6 +116,8 @@ impl Intake {
             share: AtomicU64::new(header.limits.share.to_bits()),
             sample_rate: AtomicU32::new(header.limits.hz),
             stop: OnceLock::new(),
+            exiting: AtomicBool::new(false),
+            samplers: AtomicU32::new(0),
             state: AtomicU8::new(AgentState::Armed as u8),
             published: Mutex::default(),
         };
@@ -116,10 +138,15 @@ impl Intake {
     /// Opens a traced transaction; `None` when recording has ended or [`TRACES_IN_FLIGHT`] are open.
     pub fn open_trace(&self) -> Option<OpenTrace> {
         let in_flight = &self.counters().in_flight;
-        let before = in_flight.fetch_add(1, Ordering::AcqRel);
+        let before = in_flight.fetch_add(1, Ordering::SeqCst);
         let open = OpenTrace { intake: self.clone() };
         // Counted first, asked then: a recording that ends in between either waits for it or is seen here.
         (before < TRACES_IN_FLIGHT && self.stopped().is_none()).then_some(open)
+    }
+
+    pub(crate) fn open_sampler(&self) -> OpenSampler {
+        self.shared.samplers.fetch_add(1, Ordering::AcqRel);
+        OpenSampler { intake: self.clone() }
     }
 
     /// Counts an ended transaction, always, and hands in its times, if there is room. Transactions that began after
@@ -195,8 +222,12 @@ impl Intake {
         self.shared.sample_rate.load(Ordering::Relaxed)
     }
 
-    /// Ends recording; the first reason stands. Open traces are still waited for.
+    /// Ends recording; the first reason stands. Open traces are still waited for, but not for long once
+    /// [`StoppedBy::Exit`] was a reason: the process is ending.
     pub fn request_stop(&self, by: StoppedBy) {
+        if by == StoppedBy::Exit {
+            self.shared.exiting.store(true, Ordering::Release);
+        }
         // A reader that sees the stop sees an instant at or after everything recorded before it.
         let _ = self.shared.stop.set(Stop { by, at_ns: self.session_now_ns() });
         self.wake();
@@ -211,7 +242,10 @@ impl Intake {
     pub fn progress(&self) -> Progress {
         let counters = self.counters();
         let requests = counters.requests();
-        let Published { latency_v2, overhead } = self.published().clone();
+        let (latency, overhead) = {
+            let published = self.published();
+            (published.latency.clone(), published.overhead)
+        };
         let joined_at_ns = self.shared.joined_at_ns;
         let elapsed_ns = match self.shared.stop.get() {
             Some(stop) => stop.at_ns.saturating_sub(joined_at_ns),
@@ -228,9 +262,17 @@ impl Intake {
             samples: counters.sampler.count.load(Ordering::Relaxed),
             overhead,
             share: self.share(),
-            latency_v2_base64: base64::engine::general_purpose::STANDARD.encode(latency_v2),
+            latency_v2_base64: encode_latency(&latency),
             lost: counters.losses().iter().map(|loss| loss.count).sum(),
             stopped_by: self.stopped(),
+        }
+    }
+
+    /// Adds a sentence for the reader of the report. For agent threads: it takes the same small lock.
+    pub fn note(&self, note: Note) {
+        let mut published = self.published();
+        if published.notes.len() < NOTES {
+            published.notes.push(note);
         }
     }
 
@@ -248,7 +290,7 @@ impl Intake {
         self.shared.state.store(state as u8, Ordering::Release);
     }
 
-    pub(super) fn allow(&self, share: f64, sample_rate: u32) {
+    pub(crate) fn allow(&self, share: f64, sample_rate: u32) {
         self.shared.share.store(share.to_bits(), Ordering::Relaxed);
         self.shared.sample_rate.store(sample_rate, Ordering::Relaxed);
     }
@@ -263,7 +305,27 @@ impl Intake {
         self.shared.queued_traces.fetch_sub(1, Ordering::AcqRel);
     }
 
-    fn wake(&self) {
+    /// Traces and samplers that are open.
+    pub(super) fn open(&self) -> u32 {
+        self.counters().in_flight.load(Ordering::SeqCst) + self.shared.samplers.load(Ordering::SeqCst)
+    }
+
+    /// How long open traces are waited for.
+    pub(super) fn drain_ns(&self) -> u64 {
+        if self.shared.exiting.load(Ordering::Acquire) { EXIT_DRAIN_NS } else { DRAIN_NS }
+    }
+
+    /// When recording ended, after the session's start.
+    pub(super) fn stopped_at_ns(&self) -> Option<u64> {
+        self.shared.stop.get().map(|stop| stop.at_ns)
+    }
+
+    /// When this process joined, after the session's start.
+    pub(super) fn joined_at_ns(&self) -> u64 {
+        self.shared.joined_at_ns
+    }
+
+    pub(super) fn wake(&self) {
         // Full means that it is about to wake.
         let _ = self.shared.wake.try_send(());
     }

@@ -4,14 +4,24 @@
 //! Application threads never wait: counts are atomics and always exact, details go through bounded channels, and what
 //! finds a channel full is counted as a loss.
 
+mod call_tree;
+mod collector;
 mod counters;
 mod intake;
+mod ledger;
+mod symbols;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use crate::trace::Strand;
+pub use collector::{Collector, recording};
 pub use counters::{Counters, SamplerCounters};
 pub use intake::{Intake, OpenTrace};
 
-use crate::model::{ProcessInfo, SessionHeader, Symbol, TraceId};
+use crate::model::{ProcessInfo, RequestCounts, SessionHeader, StoppedBy, Symbol, TraceId};
 use crate::trace::{CallKey, TickScale};
 
 /// What was done with a transaction.
@@ -109,4 +119,17 @@ pub struct RecordingConfig {
     pub scale: TickScale,
     /// Finished traces over all processes.
     pub tally: Box<dyn TraceTally>,
+}
+
+/// How a recording went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordingSummary {
+    /// Why recording ended.
+    pub stopped_by: StoppedBy,
+    /// The counts, as they are in the part.
+    pub requests: RequestCounts,
+    /// Traces written. The merge keeps at most the limit of them.
+    pub traces_written: u64,
+    /// Writes that failed; when the last one did, the part has no trailer.
+    pub write_errors: u64,
 }

@@ -1,0 +1,124 @@
+//! The loop against a clock that moves only when someone sleeps.
+
+use super::*;
+use crate::clock::FakeClock;
+use crate::model::{StoppedBy, ThreadState};
+use crate::sample::{FrameAt, Sample};
+use crate::session::testing::{Rig, header};
+use crate::trace::CallKey;
+use std::sync::Arc;
+
+const MS: u64 = 1_000_000;
+
+struct FakeSleeper {
+    clock: Arc<FakeClock>,
+    longest_ns: u64,
+}
+
+impl Sleeper for FakeSleeper {
+    fn sleep(&mut self, ns: u64) {
+        assert!(ns > 0);
+        self.longest_ns = self.longest_ns.max(ns);
+        self.clock.advance(ns);
+    }
+}
+
+/// Threads 1 and 2, thread 2 only in every third tick; each tick takes a while.
+struct FakeSource {
+    clock: Arc<FakeClock>,
+    intake: Intake,
+    ticks: Vec<u64>,
+    cost_ns: fn(usize) -> u64,
+    rate_after: Vec<(usize, u32)>,
+    stop_after: usize,
+}
+
+impl StackSource for FakeSource {
+    fn sample(&mut self, now_ns: u64, into: &mut SampleBatch) -> Result<(), SourceClosed> {
+        let tick = self.ticks.len();
+        self.ticks.push(now_ns);
+        for thread in 1..=2 {
+            if thread == 1 || tick.is_multiple_of(3) {
+                let sample = Sample {
+                    thread,
+                    kind: if thread == 1 { ThreadKind::Target } else { ThreadKind::Other },
+                    state: ThreadState::OnCpu,
+                    trace: None,
+                    weight_ns: 0,
+                    cpu_ns: 0,
+                    torn: false,
+                    frames: 0..0,
+                };
+                into.push(sample, [FrameAt { code: CallKey(2 * thread), offset: 0 }]);
+            }
+        }
+        into.skip_own();
+        self.clock.advance((self.cost_ns)(tick));
+        for (_, hz) in self.rate_after.iter().filter(|(after, _)| *after == tick) {
+            self.intake.allow(self.intake.share(), *hz);
+        }
+        if tick + 1 == self.stop_after {
+            self.intake.request_stop(StoppedBy::User);
+        }
+        Ok(())
+    }
+}
+
+/// Runs to the end; the ticks, and the batches that were sent.
+fn run(
+    hz: u32,
+    stop_after: usize,
+    cost_ns: fn(usize) -> u64,
+    rate_after: &[(usize, u32)],
+) -> (Rig, Vec<u64>, Vec<SampleBatch>) {
+    let mut header = header();
+    header.limits.hz = hz;
+    let rig = Rig::new(header);
+    let mut source = FakeSource {
+        clock: rig.clock.clone(),
+        intake: rig.intake.clone(),
+        ticks: Vec::new(),
+        cost_ns,
+        rate_after: rate_after.to_vec(),
+        stop_after,
+    };
+    let mut sleeper = FakeSleeper { clock: rig.clock.clone(), longest_ns: 0 };
+    run_sampler(&mut source, &rig.intake, rig.clock.as_ref(), &mut sleeper, 7);
+    assert!(sleeper.longest_ns <= STOP_CHECK_NS);
+    let batches = rig.collector.take_batches();
+    (rig, source.ticks, batches)
+}
+
+#[test]
+fn samples_at_its_rate_and_weighs_each_thread_by_the_time_since_its_last_sample() {
+    let (rig, ticks, batches) = run(100, 50, |_| MS, &[]);
+    for (tick, at) in (1..).zip(&ticks) {
+        assert!(at.abs_diff(tick * 10 * MS) <= 10 * MS / 4, "tick {tick} at {at}");
+    }
+    let samples: Vec<_> = batches.iter().flat_map(|batch| batch.samples()).collect();
+    let weight = |thread| samples.iter().filter(|s| s.thread == thread).map(|s| s.weight_ns).sum::<u64>();
+    assert_eq!(weight(1), 10 * MS + ticks[49] - ticks[0], "the first sample stands for one period");
+    assert_eq!(weight(2), 17 * 10 * MS, "not there in the tick before: one period each");
+    let stats = &rig.intake.counters().sampler;
+    let [count, on_target, own, tick_count, missed, threads, active] =
+        [&stats.count, &stats.on_target, &stats.own, &stats.ticks, &stats.missed, &stats.threads, &stats.active_ns]
+            .map(|counter| counter.load(Relaxed));
+    assert_eq!([count, on_target, own, tick_count, missed, threads], [67, 50, 50, 50, 0, 2]);
+    assert_eq!(active, rig.clock.now_ns());
+    assert!(batches.len() >= 5, "a batch waits at most 100 ms");
+}
+
+#[test]
+fn late_ticks_are_skipped_and_counted() {
+    let (rig, ticks, _) = run(100, 20, |tick| if tick == 4 { 95 * MS } else { 0 }, &[]);
+    assert_eq!(rig.intake.counters().sampler.missed.load(Relaxed), 9);
+    assert!(ticks[5] - ticks[4] >= 95 * MS && ticks[6] - ticks[5] >= 5 * MS, "no burst after the gap");
+}
+
+#[test]
+fn the_rate_changes_while_it_runs_and_stops_within_two_hundred_milliseconds_also_at_one_hertz() {
+    let (_, ticks, _) = run(100, 12, |_| 0, &[(5, 10)]);
+    assert!(ticks[5] - ticks[4] < 16 * MS && ticks[7] - ticks[6] > 49 * MS);
+    let (rig, _, _) = run(1, 2, |_| 0, &[]);
+    assert!(rig.clock.now_ns() < 2_600 * MS);
+}

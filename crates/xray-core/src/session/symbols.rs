@@ -1,0 +1,198 @@
+//! The symbols of one process: each key resolved once, each symbol written once and before it is used.
+
+use super::SymbolSource;
+use crate::limits::{SAMPLE_LINES, SYMBOL_BATCH, SYMBOL_TEXT_BYTES, SYMBOLS};
+use crate::model::{Symbol, SymbolId, SymbolKind, SymbolTable};
+use crate::sample::FrameAt;
+use crate::trace::CallKey;
+use std::collections::{HashMap, HashSet};
+
+/// What is known of keys and lines so far.
+#[derive(Debug)]
+pub(super) struct SymbolBook {
+    by_key: HashMap<CallKey, SymbolId>,
+    lines: HashMap<FrameAt, u32>,
+    table: SymbolTable,
+    written: usize,
+    capacity: usize,
+    other: SymbolId,
+}
+
+impl SymbolBook {
+    pub(super) fn new() -> Self {
+        Self::with_capacity(SYMBOLS)
+    }
+
+    fn with_capacity(capacity: usize) -> Self {
+        let mut table = SymbolTable::default();
+        let other = table.intern(symbol(SymbolKind::Other, "other functions".to_owned()));
+        Self { by_key: HashMap::new(), lines: HashMap::new(), table, written: 0, capacity, other }
+    }
+
+    /// The symbol of what a bound cut.
+    pub(super) fn other(&self) -> SymbolId {
+        self.other
+    }
+
+    /// Resolves the keys that are new, a few at a time: the source may hold the GIL meanwhile. Returns how many of
+    /// them did not fit.
+    pub(super) fn learn(&mut self, keys: impl Iterator<Item = CallKey>, source: &mut dyn SymbolSource) -> u64 {
+        let mut seen = HashSet::new();
+        let mut lost = 0;
+        let unknown: Vec<CallKey> =
+            keys.filter(|key| !self.by_key.contains_key(key)).filter(|key| seen.insert(*key)).collect();
+        for keys in unknown.chunks(SYMBOL_BATCH) {
+            let mut symbols = source.resolve(keys).into_iter();
+            for key in keys {
+                let id = match symbols.next() {
+                    Some(symbol) => self.intern(symbol),
+                    None => Some(self.other),
+                };
+                lost += u64::from(id.is_none());
+                // Keys are bounded too: functions made anew for each request share one symbol.
+                if self.by_key.len() < 2 * self.capacity {
+                    self.by_key.insert(*key, id.unwrap_or(self.other));
+                }
+            }
+        }
+        lost
+    }
+
+    /// Resolves the lines of the places that are new.
+    pub(super) fn learn_lines(&mut self, places: &[FrameAt], source: &mut dyn SymbolSource) {
+        if self.lines.len() >= SAMPLE_LINES {
+            self.lines.clear();
+        }
+        let mut seen = HashSet::new();
+        let unknown: Vec<FrameAt> =
+            places.iter().filter(|at| !self.lines.contains_key(at) && seen.insert(**at)).copied().collect();
+        for places in unknown.chunks(SYMBOL_BATCH) {
+            let asked: Vec<_> = places.iter().map(|at| (at.code, at.offset)).collect();
+            self.lines.extend(places.iter().copied().zip(source.lines(&asked)));
+        }
+    }
+
+    /// The symbol of a key that was learnt.
+    pub(super) fn of(&self, key: CallKey) -> SymbolId {
+        self.by_key.get(&key).copied().unwrap_or(self.other)
+    }
+
+    /// The line of a place that was learnt; 0 when unknown.
+    pub(super) fn line(&self, at: FrameAt) -> u32 {
+        self.lines.get(&at).copied().unwrap_or(0)
+    }
+
+    /// The symbol of a transaction or thread.
+    pub(super) fn root(&mut self, kind: SymbolKind, name: &str) -> SymbolId {
+        let name = if kind == SymbolKind::Thread { without_numbers(name) } else { name.to_owned() };
+        self.intern(symbol(kind, name)).unwrap_or(self.other)
+    }
+
+    /// The symbols that the part does not have yet, and the id of the first.
+    pub(super) fn unwritten(&self) -> (u32, &[Symbol]) {
+        (self.written as u32, &self.table.entries()[self.written..])
+    }
+
+    pub(super) fn mark_written(&mut self) {
+        self.written = self.table.entries().len();
+    }
+
+    fn intern(&mut self, mut symbol: Symbol) -> Option<SymbolId> {
+        for text in [&mut symbol.name, &mut symbol.file, &mut symbol.detail] {
+            text.truncate(text.floor_char_boundary(SYMBOL_TEXT_BYTES));
+        }
+        if self.table.entries().len() < self.capacity {
+            return Some(self.table.intern(symbol));
+        }
+        self.table.find(&symbol)
+    }
+}
+
+fn symbol(kind: SymbolKind, name: String) -> Symbol {
+    Symbol { kind, name, file: String::new(), line: 0, detail: String::new() }
+}
+
+/// `ThreadPoolExecutor-0_3` is `ThreadPoolExecutor-N_N`: the threads of a pool are one in the call tree.
+fn without_numbers(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for character in name.chars() {
+        match (character.is_ascii_digit(), out.ends_with('N')) {
+            (true, true) => {}
+            (true, false) => out.push('N'),
+            (false, _) => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names every key by its number; counts what it is asked.
+    #[derive(Default)]
+    struct Numbers {
+        asked: Vec<usize>,
+    }
+
+    impl SymbolSource for Numbers {
+        fn resolve(&mut self, keys: &[CallKey]) -> Vec<Symbol> {
+            self.asked.push(keys.len());
+            keys.iter().map(|key| symbol(SymbolKind::Function, key.0.to_string())).collect()
+        }
+
+        fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32> {
+            self.asked.push(at.len());
+            at.iter().map(|(_, offset)| offset * 10).collect()
+        }
+    }
+
+    #[test]
+    fn each_key_and_line_is_resolved_once_in_small_batches() {
+        let (mut book, mut source) = (SymbolBook::new(), Numbers::default());
+        let keys = || (0..600).chain(0..600).map(|key| CallKey(2 * key));
+        assert_eq!(book.learn(keys(), &mut source), 0);
+        book.learn(keys(), &mut source);
+        assert_eq!(source.asked, [256, 256, 88]);
+        let place = FrameAt { code: CallKey(4), offset: 7 };
+        book.learn_lines(&[place, place], &mut source);
+        book.learn_lines(&[place], &mut source);
+        assert_eq!((source.asked.len(), book.line(place)), (4, 70));
+        let (first, symbols) = book.unwritten();
+        assert_eq!((first, symbols.len()), (0, 601));
+        assert_eq!(symbols[book.of(CallKey(4)).0 as usize].name, "4");
+        book.mark_written();
+        assert_eq!(book.unwritten(), (601, &[][..]));
+    }
+
+    #[test]
+    fn functions_beyond_the_bound_are_other_functions_and_counted() {
+        let (mut book, mut source) = (SymbolBook::with_capacity(3), Numbers::default());
+        assert_eq!(book.learn((1..=5).map(|key| CallKey(2 * key)), &mut source), 3);
+        assert_ne!(book.of(CallKey(4)), book.other());
+        assert_eq!(book.of(CallKey(8)), book.other());
+    }
+
+    #[test]
+    fn a_source_that_answers_too_little_leaves_the_rest_unknown() {
+        struct Silent;
+        impl SymbolSource for Silent {
+            fn resolve(&mut self, _: &[CallKey]) -> Vec<Symbol> {
+                Vec::new()
+            }
+            fn lines(&mut self, _: &[(CallKey, u32)]) -> Vec<u32> {
+                Vec::new()
+            }
+        }
+        let mut book = SymbolBook::new();
+        book.learn([CallKey(2)].into_iter(), &mut Silent);
+        book.learn_lines(&[FrameAt { code: CallKey(2), offset: 1 }], &mut Silent);
+        assert_eq!(book.of(CallKey(2)), book.other());
+    }
+
+    #[test]
+    fn threads_of_a_pool_share_a_name() {
+        assert_eq!(without_numbers("ThreadPoolExecutor-12_3"), "ThreadPoolExecutor-N_N");
+        assert_eq!(without_numbers("worker"), "worker");
+    }
+}
