@@ -51,9 +51,8 @@ def run_session(xray: Path, env: dict[str, str], seconds: str, file: Path) -> No
 
 def write_reports(xray: Path, env: dict[str, str], file: Path, page: Path) -> None:
     """The report on this terminal, and as a page."""
-    page.unlink(missing_ok=True)
     report = [str(xray), "report", str(file)]
-    for command in (report, [*report, "--html", str(page)]):
+    for command in (report, [*report, "--html", str(page), "--force"]):
         if (code := subprocess.run(command, env=env).returncode) != 0:
             raise DemoFailed(f"{' '.join(command)} ended with exit code {code}")
 

@@ -50,23 +50,26 @@ class Blog:
             lambda: TAG_PAGE in self.xray("transactions", "--app", APP).stdout, "an agent knows the tag page"
         )
 
-    def start_session(self, *options: str | Path) -> None:
-        """Start a session on the tag page in the background and wait until both workers record."""
+    def start_session(self, *options: str | Path) -> str:
+        """Start a session on the tag page in the background; its id, once both workers record."""
         self.wait_for_agent()
         command = ["session", "start", "--app", APP, "--transaction", TAG_PAGE, "--detach"]
         started = self.xray(*command, *options)
         assert started.returncode == 0, started.stderr
         self.wait_until(lambda: self.recording_workers() == 2, "both workers record")
+        return started.stdout.strip()
 
     def recording_workers(self) -> int:
-        """How many workers say that they record."""
-        status = self.xray("session", "status", "--app", APP, "--json")
-        return status.stdout.count('"recording"') if status.returncode == 0 else 0
+        """How many workers record."""
+        done = self.xray("session", "status", "--app", APP, "--json")
+        status = json.loads(done.stdout) if done.returncode == 0 else {}
+        return int(status["processes"]) if status.get("state") == "recording" else 0
 
-    def stop_session(self, file: Path) -> dict[str, Any]:
+    def finish_session(self, session: str, file: Path) -> dict[str, Any]:
         """End the session, fetch its file, and give the report."""
-        stopped = self.xray("session", "stop", "--app", APP, "-o", file)
-        assert stopped.returncode == 0, stopped.stderr
+        for command in (["session", "stop", session], ["session", "fetch", session, "-o", str(file)]):
+            done = self.xray(*command)
+            assert done.returncode == 0, done.stderr
         return self.report(file)
 
     def report(self, file: Path, *options: str) -> dict[str, Any]:

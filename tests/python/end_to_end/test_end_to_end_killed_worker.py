@@ -41,7 +41,7 @@ def kill_during_session(serve: Callable[..., Blog], tmp_path: Path, seed: int) -
     load = Load(blog.site.port, blog.routes, concurrency=3, seed=seed).start()
     try:
         blog.wait_for_agent()
-        blog.start_session("--seconds", "60", "--share", "1", "--max-overhead", "1", "--traces", "10000")
+        session = blog.start_session("--seconds", "60", "--share", "1", "--max-overhead", "1", "--traces", "10000")
         began = time.time()
         time.sleep(2.0 + chance.random() * 2.0)
         victim = chance.choice(workers(blog))
@@ -53,7 +53,7 @@ def kill_during_session(serve: Callable[..., Blog], tmp_path: Path, seed: int) -
     finally:
         load.stop()
     load.wait()
-    report = blog.stop_session(tmp_path / "session.xr")
+    report = blog.finish_session(session, tmp_path / "session.xr")
     assert not report["recovered"], "a dead worker is no damage to the file"
     kept = sum(str(victim) in trace["process"] for trace in report["traces"])
     warm_up = finished_before(blog, victim, began)

@@ -27,9 +27,9 @@ def nearest_rank(values: Sequence[float], percentile: float) -> float:
 def test_counts_and_latency_are_those_of_the_access_log(serve: Callable[..., Blog], tmp_path: Path) -> None:
     blog = serve()
     blog.load(requests=60, user_agent="warm-up")
-    blog.start_session(*EVERYTHING)
+    session = blog.start_session(*EVERYTHING)
     answers = blog.load(requests=600, concurrency=2, user_agent="counted")
-    report = blog.stop_session(tmp_path / "session.xr")
+    report = blog.finish_session(session, tmp_path / "session.xr")
 
     assert all(answer.ok for answer in answers)
     lines = blog.access_lines("counted")
@@ -57,9 +57,9 @@ def compare(serve: Callable[..., Blog], tmp_path: Path, routes: list[Route], req
     plain = serve(with_xray=False).load(routes, requests=requests, seed=7)
     blog = serve()
     idle = blog.load(routes, requests=requests, seed=7)
-    blog.start_session(*EVERYTHING)
+    session = blog.start_session(*EVERYTHING)
     traced = blog.load(routes, requests=requests, seed=7)
-    report = blog.stop_session(tmp_path / "session.xr")
+    report = blog.finish_session(session, tmp_path / "session.xr")
     assert report["requests"]["matched"] + report["requests"]["other"] == requests
     assert all(answer.ok for answer in plain)
     assert list(map(key, idle)) == list(map(key, plain))
