@@ -1,95 +1,13 @@
-"""A real site under gunicorn, with and without xray, and sessions on it by the command line."""
+"""A real site under gunicorn, with and without xray."""
 
-import dataclasses
-import json
-import subprocess
-import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import server
-from load import Answer, Load, Route, read_routes
-from paths import TAGBLOG
 from processes import Processes
-from server import Site
-
-PYTHON = Path(sys.executable)
-XRAY = PYTHON.with_name("xray")
-APP = "end-to-end"
-TAG_PAGE = "/tags/<tag>/"
-PATIENCE_SECONDS = 30.0
-
-
-@dataclasses.dataclass
-class Blog:
-    """The tag blog under two gunicorn workers."""
-
-    site: Site
-    directory: Path
-
-    @property
-    def routes(self) -> list[Route]:
-        """All routes of the site."""
-        return read_routes(TAGBLOG / "routes.json")
-
-    def load(self, routes: list[Route] | None = None, **bounds: Any) -> list[Answer]:
-        """Ask for routes (all by default) and wait for the answers."""
-        return Load(self.site.port, routes or self.routes, **bounds).start().wait()
-
-    def xray(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run the command line."""
-        argv = [str(argument) for argument in (XRAY, *arguments)]
-        return subprocess.run(argv, env=self.site.environment, capture_output=True, text=True, timeout=120)
-
-    def wait_for_agent(self) -> None:
-        """Wait until an agent knows the tag page; it starts with a worker's first request."""
-        self.wait_until(
-            lambda: TAG_PAGE in self.xray("transactions", "--app", APP).stdout, "an agent knows the tag page"
-        )
-
-    def start_session(self, *options: str | Path) -> str:
-        """Start a session on the tag page in the background; its id, once both workers record."""
-        self.wait_for_agent()
-        command = ["session", "start", "--app", APP, "--transaction", TAG_PAGE, "--detach"]
-        started = self.xray(*command, *options)
-        assert started.returncode == 0, started.stderr
-        self.wait_until(lambda: self.recording_workers() == 2, "both workers record")
-        return started.stdout.strip()
-
-    def recording_workers(self) -> int:
-        """How many workers record."""
-        done = self.xray("session", "status", "--app", APP, "--json")
-        status = json.loads(done.stdout) if done.returncode == 0 else {}
-        return int(status["processes"]) if status.get("state") == "recording" else 0
-
-    def finish_session(self, session: str, file: Path) -> dict[str, Any]:
-        """End the session, fetch its file, and give the report."""
-        for command in (["session", "stop", session], ["session", "fetch", session, "-o", str(file)]):
-            done = self.xray(*command)
-            assert done.returncode == 0, done.stderr
-        return self.report(file)
-
-    def report(self, file: Path, *options: str) -> dict[str, Any]:
-        """The JSON report of a file."""
-        done = self.xray("report", file, "--format", "json", *options)
-        assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads(done.stdout)
-        return result
-
-    def access_lines(self, user_agent: str) -> list[list[str]]:
-        """Words of the access log's lines for one client: status, microseconds, path, user agent."""
-        lines = [line.split() for line in self.site.access_log.read_text().splitlines()]
-        return [line for line in lines if line[-1] == user_agent]
-
-    def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Ask again and again until ``condition`` holds."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS:.0f} s until {what}\n{self.site.log_tail()}"
-            time.sleep(0.05)
+from served_blog import APP, PYTHON, Blog
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +21,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serve(database: Path, tmp_path: Path) -> Iterator[Callable[..., Blog]]:
     """Starts sites, and ends them with the test."""
-    with Processes() as processes:
+    # Paths of sockets are short: not below tmp_path.
+    with tempfile.TemporaryDirectory(prefix="xray-") as sockets, Processes() as processes:
         count = 0
 
         def start(*, fault: int = 0, with_xray: bool = True, options: tuple[str, ...] = ()) -> Blog:
@@ -111,7 +30,7 @@ def serve(database: Path, tmp_path: Path) -> Iterator[Callable[..., Blog]]:
             count += 1
             directory = tmp_path / f"site{count}"
             directory.mkdir()
-            extra = {"XRAY_DEMO_FAULT": str(fault), "XRAY_SOCKET_DIR": str(directory / "x")}
+            extra = {"XRAY_DEMO_FAULT": str(fault), "XRAY_SOCKET_DIR": f"{sockets}/{count}"}
             env = server.environment(database, extra)
             app = APP if with_xray else None
             site = server.start(processes, PYTHON, directory, env, workers=2, xray_app=app, options=options)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import APP, TAG_PAGE, Blog
 from load import Load
+from served_blog import APP, TAG_PAGE, Blog
 
 #: By number of the fault: the finding's code and a word that its sentence must have.
 NAMED = {

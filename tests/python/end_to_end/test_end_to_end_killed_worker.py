@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import Blog
 from load import Load
+from served_blog import Blog
 
 #: Time with a resolution of a second, process, path.
 LOG_FORMAT = "%(t)s %(p)s %(s)s %(U)s"

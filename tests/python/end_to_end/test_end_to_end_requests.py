@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import Blog
 from load import Answer, Route
+from served_blog import Blog
 
 TAG_ROUTE = "/tags/"
 #: Every matching request is traced and kept: what costs most, and what is compared with the log.
