@@ -1,1 +1,5 @@
-fn main() {}
+//! The `xray` command.
+
+fn main() {
+    std::process::exit(xray_cli::run(std::env::args_os()));
+}
