@@ -104,6 +104,12 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_and_the_largest_draw_keep_to_no_share_and_to_all() {
+        assert!(!is_admitted(uniform(0), 0.0));
+        assert!(is_admitted(uniform(u64::MAX), 1.0));
+    }
+
+    #[test]
     fn says_which_limit_it_met() {
         let all = (0..10_000).map(|i| decide(input(i, 0.5, 0.25))).collect::<Vec<_>>();
         let count = |of| all.iter().filter(|&&a| a == of).count();
