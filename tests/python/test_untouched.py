@@ -70,6 +70,8 @@ def test_the_probe_sees_much(without):
 def test_nothing_differs(run, without, source, env):
     finished = run(source, env=env)
     same = finished.stdout == without
-    lines = difflib.unified_diff(without.splitlines(), finished.stdout.splitlines(), "without", "with", lineterm="", n=0)
+    lines = difflib.unified_diff(
+        without.splitlines(), finished.stdout.splitlines(), "without", "with", lineterm="", n=0
+    )
     assert same, "\n".join(line[:2000] for line in lines)
     assert finished.stderr == ""

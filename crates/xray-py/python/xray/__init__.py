@@ -61,7 +61,7 @@ def start_session(
     Unlike the command line, this always arms, also for a name that nothing has used yet.
 
     :param transaction: which transactions to trace: a route (``/tags/<tag>/``), a handler (``blog.views.tag_detail``),
-        a url name, a plain name, a glob or ``re:...``; see docs/transaction-names.md.
+        a url name, a plain name, a glob or ``re:...``.
     :param minutes: how long to record; one minute when neither this nor ``seconds`` is given.
     :param seconds: the same in seconds.
     :param traces: how many traces are kept: the slowest, the failed, and a random share.

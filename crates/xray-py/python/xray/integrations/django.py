@@ -25,12 +25,13 @@ from xray.integrations._django_version import require_django
 #: Where a response keeps its transaction until it is closed; dropped with the response if it never is.
 _ATTRIBUTE = "_xray_transaction"
 
-_handler_begins = False
+#: ``WSGIHandler`` once it begins transactions.
+_handlers: list[type] = []
 
 
-def handler_begins() -> bool:
-    """Whether ``WSGIHandler`` begins transactions in this process."""
-    return _handler_begins
+def is_beginning_handler(app: object) -> bool:
+    """Whether ``app`` begins transactions by itself."""
+    return isinstance(app, tuple(_handlers))
 
 
 def name_transactions() -> None:
@@ -46,10 +47,9 @@ def begin_in_handler() -> None:
     """Begin transactions in ``WSGIHandler``."""
     from django.core.handlers.wsgi import WSGIHandler
 
-    global _handler_begins
     require_django()
     wrap(WSGIHandler, "__call__", _call)
-    _handler_begins = True
+    _handlers.append(WSGIHandler)
 
 
 class Middleware:

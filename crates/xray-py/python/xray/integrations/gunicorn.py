@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from xray._log import warn_once
 from xray.integrations._base import require, wrap
-from xray.integrations.wsgi import wsgi
+from xray.integrations.wsgi import served
 
 #: Workers that call the application by WSGI. Others take ASGI applications, or do what cannot be known.
 _WSGI_WORKERS = frozenset(
@@ -26,29 +26,15 @@ def begin_in_server() -> None:
 
 
 def _wrap_wsgi(original: Callable[..., Any]) -> Callable[..., Any]:
-    wrapped: dict[int, tuple[Any, Any]] = {}
-
-    def wsgi_of_application(self: Any) -> Any:
+    def wsgi(self: Any) -> Any:
         app = original(self)
         try:
-            if begins_itself(app) or not _is_served_by_wsgi(self):
-                return app
-            if id(app) not in wrapped:
-                # With the application, so that the id stays its own.
-                wrapped[id(app)] = app, wsgi(app, _name(self))
-            return wrapped[id(app)][1]
+            return served(self, app, _name(self)) if _is_served_by_wsgi(self) else app
         except Exception:
+            warn_once("xray cannot wrap the application that gunicorn serves", exc_info=True)
             return app
 
-    return wsgi_of_application
-
-
-def begins_itself(app: Any) -> bool:
-    """Whether Django's handler, which begins transactions itself, is the application."""
-    integration = sys.modules.get("xray.integrations.django")
-    if integration is None or not integration.handler_begins():
-        return False
-    return isinstance(app, sys.modules["django.core.handlers.wsgi"].WSGIHandler)
+    return wsgi
 
 
 def _is_served_by_wsgi(application: Any) -> bool:

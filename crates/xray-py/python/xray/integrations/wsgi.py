@@ -31,6 +31,17 @@ def wsgi(app: Callable[..., Any], name: str | None = None) -> Callable[..., Any]
     return WSGIApplication(app, name or _name_of(app))
 
 
+def served(server: Any, app: Any, name: str | None = None) -> Any:
+    """The application as ``server`` shall call it: wrapped once, and not where Django's handler begins transactions."""
+    django = sys.modules.get("xray.integrations.django")
+    if django is not None and django.is_beginning_handler(app):
+        return app
+    known = vars(server).get("_xray_app")
+    if known is None or known.__wrapped__ is not app:
+        known = vars(server)["_xray_app"] = wsgi(app, name)
+    return known
+
+
 class WSGIApplication:
     """An application whose requests are transactions."""
 

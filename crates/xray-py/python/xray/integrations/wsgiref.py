@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xray.integrations._base import wrap
-from xray.integrations.gunicorn import begins_itself
-from xray.integrations.wsgi import wsgi
+from xray.integrations.wsgi import served
 
 
 def begin_in_server() -> None:
@@ -20,11 +19,6 @@ def begin_in_server() -> None:
 def _wrap_get_app(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_app(self: Any) -> Any:
         app = original(self)
-        if app is None or begins_itself(app):
-            return app
-        known = self.__dict__.get("_xray_app")
-        if known is None or known.__wrapped__ is not app:
-            known = self.__dict__["_xray_app"] = wsgi(app)
-        return known
+        return app if app is None else served(self, app)
 
     return get_app
