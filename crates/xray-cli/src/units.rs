@@ -35,6 +35,11 @@ pub(crate) fn rate(per_minute: f64) -> String {
     if per_minute > 0.0 && per_minute < 10.0 { format!("{per_minute:.1}") } else { format!("{per_minute:.0}") }
 }
 
+/// `1 process`, `2 processes`: a count with its word.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Text of the application or a file, harmless for a terminal and on one line: control characters, also those that
 /// change the direction of text, become `?`.
 pub(crate) fn one_line(text: &str) -> String {

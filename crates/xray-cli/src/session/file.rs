@@ -4,6 +4,7 @@ use crate::console;
 use crate::errors::{CliError, Outcome};
 use crate::load;
 use crate::output::Destination;
+use crate::units::count;
 use serde::Serialize;
 use std::path::PathBuf;
 use xray_core::control::coordinator::AppSession;
@@ -88,25 +89,22 @@ fn tell(data: &SessionData, path: Option<PathBuf>, json: bool) -> Result<(), Cli
         });
     }
     let lost = data.processes.iter().filter(|p| p.end == ProcessEnd::Lost).count();
-    let lost = if lost > 0 { format!(", {lost} killed") } else { String::new() };
+    let lost = if lost > 0 { format!(" ({lost} killed)") } else { String::new() };
+    let processes = format!("{}{lost}", count(data.processes.len() as u64, "process", "processes"));
     let target = &data.header.target.given;
     if requests.matched() == 0 {
-        console::note(&format!(
-            "nothing matched {target}: {} other transactions in {} processes{lost}",
-            requests.other,
-            data.processes.len()
-        ));
+        let other = count(requests.other, "other transaction", "other transactions");
+        console::note(&format!("nothing matched {target}: {other} in {processes}"));
     } else {
         console::note(&format!(
-            "{target}: {} matched ({} traced, {} only timed, {} errors), {} other, {} traces kept, {} samples, {} processes{lost}",
+            "{target}: {} matched ({} traced, {} only timed, {}), {} other; kept {} and {} of {processes}",
             requests.matched(),
             requests.traced,
             requests.control,
-            requests.errors,
+            count(requests.errors, "error", "errors"),
             requests.other,
-            data.traces.len(),
-            data.sample_stats.count,
-            data.processes.len()
+            count(data.traces.len() as u64, "trace", "traces"),
+            count(data.sample_stats.count, "sample", "samples"),
         ));
     }
     match path {

@@ -3,7 +3,7 @@
 use crate::console;
 use crate::errors::CliError;
 use crate::interrupt::Interrupts;
-use crate::units::{clock, duration, one_line, percent};
+use crate::units::{clock, count as many, duration, one_line, percent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 use xray_core::control::coordinator::{AppSession, Next};
@@ -72,7 +72,8 @@ struct View {
 impl View {
     fn new(target: &str, limits: &Limits) -> Self {
         let bar = console::stderr_is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:20} {wide_msg}").expect("the template is constant");
+            let style =
+                ProgressStyle::with_template("{bar:20} {prefix}\n{wide_msg}").expect("the template is constant");
             let length = limits.duration_ns / 1_000_000;
             ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()).with_style(style)
         });
@@ -111,13 +112,15 @@ impl View {
             self.said_draining = true;
             self.say("recording has ended; waiting up to 10 s for open requests");
         }
-        let text = line(progress, self.limits.duration_ns, Some(&self.limits));
         if let Some(bar) = &self.bar {
             bar.set_position(progress.elapsed_ns / 1_000_000);
-            bar.set_message(text);
+            // Two lines, so that everything is there at 80 columns.
+            bar.set_prefix(counts(progress, self.limits.duration_ns, Some(&self.limits)));
+            bar.set_message(times(progress));
         } else if self.last_line.is_none_or(|at| at.elapsed() >= LINE_INTERVAL) {
             self.last_line = Some(Instant::now());
-            console::note(&text);
+            let counts = counts(progress, self.limits.duration_ns, Some(&self.limits));
+            console::note(&format!("{counts}  {}", times(progress)));
         }
     }
 
@@ -135,29 +138,31 @@ impl View {
     }
 }
 
-/// Everything in one line, against the limits where there are any.
-pub(super) fn line(progress: &AppProgress, duration_ns: u64, limits: Option<&Limits>) -> String {
+/// Time and counts, against the limits where there are any.
+pub(super) fn counts(progress: &AppProgress, duration_ns: u64, limits: Option<&Limits>) -> String {
     let traces = match limits.map(|limits| (limits.stop_after, limits.traces)) {
         Some((Some(stop_after), _)) => format!("{} traces of {stop_after}", progress.traced),
         Some((None, kept)) => format!("{} traces (keeps {kept})", progress.traced),
         None => format!("{} traces", progress.traced),
     };
+    let (elapsed, total) = (clock(progress.elapsed_ns), clock(duration_ns));
+    format!("{elapsed}/{total}  {traces}  {} matched, {} other", progress.matched(), progress.other)
+}
+
+/// Response times, samples, cost, and what is wrong.
+pub(super) fn times(progress: &AppProgress) -> String {
     let (p50, p95) = (progress.latency.percentile(50.0), progress.latency.percentile(95.0));
     let mut text = format!(
-        "{}/{}  {traces}  {} matched, {} other  p50 {}, p95 {}  {} samples  cost {}",
-        clock(progress.elapsed_ns),
-        clock(duration_ns),
-        progress.matched(),
-        progress.other,
+        "p50 {}, p95 {}  {} samples  cost {}",
         duration(p50),
         duration(p95),
         progress.samples,
         percent(progress.overhead)
     );
-    for (count, what) in [(progress.lost, "lost"), (progress.gone as u64, "gone"), (progress.silent as u64, "silent")] {
-        if count > 0 {
-            text.push_str(&format!("  {count} {what}"));
-        }
-    }
+    let processes =
+        |count: usize, what| (count > 0).then(|| format!("  {} {what}", many(count as u64, "process", "processes")));
+    text.extend((progress.lost > 0).then(|| format!("  {} lost", many(progress.lost, "event", "events"))));
+    text.extend(processes(progress.gone, "gone"));
+    text.extend(processes(progress.silent, "silent"));
     text
 }

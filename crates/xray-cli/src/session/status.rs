@@ -106,7 +106,8 @@ fn text(status: &Status<'_>, progress: &AppProgress) -> String {
             status.state,
             status.stopped_by.map(|by| format!(" (ended by {by})")).unwrap_or_default()
         ),
-        format!("progress     {}", super::live::line(progress, status.duration_ns, None)),
+        format!("progress     {}", super::live::counts(progress, status.duration_ns, None)),
+        format!("so far       {}", super::live::times(progress)),
         format!(
             "processes    {} in the session, {} gone, {} silent, {} parts",
             status.processes, status.gone, status.silent, status.parts

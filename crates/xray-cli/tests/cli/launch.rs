@@ -46,7 +46,10 @@ fn the_program_gets_the_agent_and_its_own_arguments() {
 fn process_id_exit_code_and_signals_are_the_programs_own() {
     let place = Place::new();
     run(&place, &["run", "--", "sh", "-c", "exit 7"]).with(7);
-    assert_eq!(run(&place, &["run", "--", "sh", "-c", "kill -TERM $$"]).code, None);
+    for signal in ["TERM", "PIPE", "INT"] {
+        let killed = run(&place, &["run", "--", "sh", "-c", &format!("kill -{signal} $$; sleep 5")]);
+        assert_eq!(killed.code, None, "{signal} must have its default effect");
+    }
     let ran = run(&place, &["run", "--", "sh", "-c", "test $XRAY_RUN_PID = $$"]);
     ran.with(0);
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 #: Exit code of a program that SIGINT ended.
@@ -14,6 +15,10 @@ def main() -> int:
     # `xray run` starts programs with the agent of this very package.
     os.environ["XRAY_PACKAGE_DIR"] = os.path.dirname(os.path.abspath(__file__))
     try:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            # Ctrl-C ends a session in good order, with exit code 0: the command has its own handler meanwhile, and
+            # Python's would still raise KeyboardInterrupt after it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         from xray import _xray
 
         code = _xray.main(["xray", *sys.argv[1:]])
