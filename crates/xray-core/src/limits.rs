@@ -29,6 +29,10 @@ pub const TRACES_IN_FLIGHT: u32 = 16;
 pub const CALL_TREE_NODES: usize = 100_000;
 /// Nodes of the sample tree of one process.
 pub const SAMPLE_TREE_NODES: usize = 50_000;
+/// Segments (SQL statements, templates, ...) of one process in one session that are told apart.
+pub const SEGMENTS: usize = 20_000;
+/// SQL statements of one process in one session whose obfuscated form is remembered.
+pub const SQL_STATEMENTS: usize = 2_000;
 /// Frames of one sampled stack.
 pub const SAMPLE_DEPTH: usize = 512;
 /// Symbols of one process in one session.
@@ -40,7 +44,7 @@ pub const SYMBOL_BATCH: usize = 256;
 /// Lines of code places remembered by the collector.
 pub const SAMPLE_LINES: usize = 200_000;
 /// Transaction names remembered outside sessions.
-pub const TRANSACTION_NAMES: usize = 500;
+pub const TRANSACTION_NAMES: usize = 2_000;
 /// Longest part of a transaction's name (route, handler, ...) and longest `--transaction`, in bytes.
 pub const NAME_BYTES: usize = 1_024;
 /// Compiled size of a `re:` target, in bytes.
@@ -48,7 +52,7 @@ pub const TARGET_REGEX_BYTES: usize = 1 << 20;
 /// Nearest names offered for an unknown one.
 pub const NEAREST_NAMES: usize = 5;
 /// Last wall times remembered per transaction name outside sessions.
-pub const RECENT_TIMES: usize = 512;
+pub const RECENT_TIMES: usize = 256;
 /// Longest obfuscated SQL statement, in bytes.
 pub const SQL_BYTES: usize = 4_096;
 /// Notes of one process.

@@ -1,1 +1,141 @@
-//! x
+//! The native half of the `xray` Python package: the agent inside one application process.
+//!
+//! This file is the whole Python surface. `agent` is what it does, `cpython` and `os` are the only places with
+//! `unsafe`, `gate` is the only way from an agent thread to Python.
+
+mod agent;
+mod api;
+mod cpython;
+mod gate;
+mod os;
+
+pub(crate) const WEB: u8 = 0;
+pub(crate) const BACKGROUND: u8 = 1;
+pub(crate) const OTHER: u8 = 2;
+
+/// The native half of xray; see `_xray.pyi`.
+#[pyo3::pymodule(gil_used = true)]
+mod _xray {
+    use crate::agent::state::{Config, STATE};
+    use crate::agent::{lifecycle, segment, state, transaction};
+    use crate::cpython::slot;
+    use pyo3::prelude::*;
+    use xray_core::model::{SymbolKind, TransactionKind};
+
+    #[pymodule_export]
+    use crate::agent::transaction::Transaction;
+    #[pymodule_export]
+    use crate::api::report::{Report, open_report};
+    #[pymodule_export]
+    use crate::api::session::{Session, start_session};
+
+    #[pymodule_export]
+    const WEB: u8 = crate::WEB;
+    #[pymodule_export]
+    const BACKGROUND: u8 = crate::BACKGROUND;
+    #[pymodule_export]
+    const OTHER: u8 = crate::OTHER;
+
+    #[pymodule_export]
+    const SEGMENT_SQL: u8 = 0;
+    #[pymodule_export]
+    const SEGMENT_TEMPLATE: u8 = 1;
+    #[pymodule_export]
+    const SEGMENT_EXTERNAL: u8 = 2;
+    #[pymodule_export]
+    const SEGMENT_CACHE: u8 = 3;
+    #[pymodule_export]
+    const SEGMENT_QUEUE: u8 = 4;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
+    #[pyfunction]
+    fn configure(
+        py: Python<'_>,
+        app: String,
+        routes: Py<PyAny>,
+        resolve_path: Py<PyAny>,
+        framework: Py<PyAny>,
+        own_directory: String,
+    ) {
+        let config = Config { app, routes, resolve_path, framework, own_directory };
+        let before = STATE.with(py, |state| state.config.replace(config));
+        drop(before);
+        lifecycle::enable();
+    }
+
+    #[pyfunction]
+    fn begin(py: Python<'_>, kind: u8) -> Option<Bound<'_, Transaction>> {
+        let kind = match kind {
+            WEB => TransactionKind::Web,
+            BACKGROUND => TransactionKind::Background,
+            _ => TransactionKind::Other,
+        };
+        // Fails only without memory: the application goes on without a transaction.
+        transaction::begin(py, kind).ok().flatten()
+    }
+
+    #[pyfunction]
+    fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+        transaction::current(py)
+    }
+
+    #[pyfunction]
+    fn recording() -> bool {
+        state::is_recording()
+    }
+
+    #[pyfunction]
+    fn tracing(py: Python<'_>) -> bool {
+        slot::is_tracing(py)
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (kind, name, detail=None))]
+    fn enter_segment(py: Python<'_>, kind: u8, name: &str, detail: Option<&str>) -> bool {
+        let kind = match kind {
+            SEGMENT_SQL => SymbolKind::Sql,
+            SEGMENT_TEMPLATE => SymbolKind::Template,
+            SEGMENT_EXTERNAL => SymbolKind::External,
+            SEGMENT_CACHE => SymbolKind::Cache,
+            SEGMENT_QUEUE => SymbolKind::Queue,
+            _ => SymbolKind::Other,
+        };
+        segment::enter(py, kind, name, detail.unwrap_or_default())
+    }
+
+    #[pyfunction]
+    fn enter_sql(py: Python<'_>, statement: &str, vendor: &str) -> bool {
+        segment::enter_sql(py, statement, vendor)
+    }
+
+    #[pyfunction]
+    fn leave_segment(py: Python<'_>, rows: i64, failed: bool) {
+        segment::leave(py, rows, failed);
+    }
+
+    #[pyfunction]
+    fn after_fork_in_child(py: Python<'_>) {
+        lifecycle::after_fork_in_child(py);
+    }
+
+    #[pyfunction]
+    fn shutdown(py: Python<'_>) {
+        lifecycle::shutdown(py);
+    }
+
+    /// Without the `cli` feature there is no command.
+    #[pyfunction]
+    fn main(py: Python<'_>, argv: Vec<String>) -> i32 {
+        #[cfg(feature = "cli")]
+        return py.detach(|| xray_cli::run(argv.into_iter().map(Into::into)));
+        #[cfg(not(feature = "cli"))]
+        {
+            let _ = (py, argv);
+            2
+        }
+    }
+}

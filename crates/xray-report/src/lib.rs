@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+mod file_name;
 pub mod html;
 pub mod json;
 mod load;
@@ -10,4 +11,5 @@ pub mod model;
 pub mod text;
 mod view;
 
+pub use file_name::default_file_name;
 pub use load::{LoadError, load, load_bytes};

@@ -16,7 +16,7 @@ use xray_core::model::SessionId;
 pub(crate) fn run(id: String, output: &FileOptions, json: bool) -> Result<Outcome, CliError> {
     let mut session = super::attach(SessionId(id))?;
     let transaction = session.file().spec.header.target.given.clone();
-    let destination = Destination::check(output, || super::start::default_name(&transaction))?;
+    let destination = Destination::check(output, || xray_report::default_file_name(&transaction))?;
     let interrupts = Interrupts::watch()?;
     if live::wait(&mut session, &interrupts)? == End::GivenUp {
         console::note("the session goes on; fetch it again, or end it with `xray session stop`");

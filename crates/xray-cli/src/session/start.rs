@@ -9,7 +9,6 @@ use crate::output::Destination;
 use crate::{apps, console, units};
 use serde::Serialize;
 use xray_core::control::coordinator::{AppSession, StartError, start};
-use xray_core::control::directory::slug;
 use xray_core::control::protocol::{SessionRequest, TransactionSummary};
 
 /// `xray.session/1`, of a session that was left running.
@@ -31,7 +30,7 @@ pub(crate) fn run(options: &StartOptions) -> Result<Outcome, CliError> {
     // Before the session starts: whoever cannot keep the result should not pay for it.
     let destination = match options.detach {
         true => None,
-        false => Some(Destination::check(&options.output, || default_name(&options.transaction))?),
+        false => Some(Destination::check(&options.output, || xray_report::default_file_name(&options.transaction))?),
     };
     let app = apps::choose(options.app.as_deref())?;
     let request = SessionRequest {
@@ -76,11 +75,6 @@ fn detach(session: &AppSession, json: bool) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-/// `tags-tag-20261122T174034Z.xr`.
-pub(crate) fn default_name(transaction: &str) -> String {
-    format!("{}-{}.xr", slug(transaction), jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))
-}
-
 fn explain(error: StartError, app: &str) -> CliError {
     CliError::Unavailable(match error {
         StartError::UnknownTransaction { given, nearest } => {
@@ -110,12 +104,4 @@ fn with_rate(transaction: &TransactionSummary) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn the_default_name_says_what_and_when() {
-        let name = super::default_name("GET /tags/<tag>/");
-        assert!(name.starts_with("get-tags-tag-20") && name.ends_with("Z.xr"), "{name}");
-        assert_eq!(name.len(), "get-tags-tag-20261122T174034Z.xr".len());
-        assert!(super::default_name("../../etc/passwd").starts_with("etc-passwd-"));
-    }
-}
+mod tests {}

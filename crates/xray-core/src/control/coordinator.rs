@@ -186,7 +186,7 @@ fn session_file(app: &AppDirectory, target: Target, request: &SessionRequest) ->
         started_unix_ns,
     };
     let ends_unix_ns = started_unix_ns.saturating_add(request.limits.duration_ns);
-    SessionFile { spec: SessionSpec { header, directory }, ends_unix_ns, stopped_by: None }
+    SessionFile { spec: SessionSpec { header, directory }, ends_unix_ns, only_pid: None, stopped_by: None }
 }
 
 /// A new identity: twelve random lower-case letters and digits.

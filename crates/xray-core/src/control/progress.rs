@@ -86,7 +86,7 @@ impl AppProgress {
 
     /// Adds what one process counted. What it says of the present (in flight, overhead, share) counts only while it
     /// `lives`.
-    pub(super) fn add(&mut self, one: &Progress, lives: bool) {
+    pub fn add(&mut self, one: &Progress, lives: bool) {
         for (sum, part) in [
             (&mut self.traced, one.traced),
             (&mut self.control, one.control),

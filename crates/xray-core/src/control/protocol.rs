@@ -175,7 +175,7 @@ pub struct TransactionSummary {
     pub count: u64,
     /// Seen in the last whole minute.
     pub per_minute: f64,
-    /// Median of the last (at most 512) ones, in nanoseconds; 0 when none.
+    /// Median of the last (at most [`crate::limits::RECENT_TIMES`]) ones, in nanoseconds; 0 when none.
     pub p50_ns: u64,
     /// 95th percentile of the same.
     pub p95_ns: u64,
@@ -219,6 +219,9 @@ pub struct SessionFile {
     pub spec: SessionSpec,
     /// Deadline; agents that come later do not join.
     pub ends_unix_ns: u64,
+    /// Only this process is in it (`scope="process"`): nobody else joins.
+    #[serde(default)]
+    pub only_pid: Option<u32>,
     /// Set by `session stop` or the first agent that found a limit reached: nobody joins any more.
     pub stopped_by: Option<StoppedBy>,
 }

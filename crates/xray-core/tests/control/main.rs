@@ -44,7 +44,12 @@ fn session_file(id: &str, started_unix_ns: u64, duration: Duration) -> SessionFi
         started_unix_ns,
     };
     let ends_unix_ns = started_unix_ns + header.limits.duration_ns;
-    SessionFile { spec: SessionSpec { header, directory: "/".to_owned() }, ends_unix_ns, stopped_by: None }
+    SessionFile {
+        spec: SessionSpec { header, directory: "/".to_owned() },
+        ends_unix_ns,
+        only_pid: None,
+        stopped_by: None,
+    }
 }
 
 fn running(id: &str) -> SessionFile {

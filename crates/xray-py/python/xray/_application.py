@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from xray._log import warn_once
-from xray._xray import Route
+
+#: A route of the application's router: (methods or None, template, handler or None, url name or None).
+Route = tuple[Sequence[str] | None, str, str | None, str | None]
 
 
 class Framework(Protocol):

@@ -18,11 +18,11 @@ SEGMENT_CACHE: int
 SEGMENT_QUEUE: int
 
 #: A route of the application's router: (methods or None, template, handler or None, url name or None).
-Route = tuple[Sequence[str] | None, str, str | None, str | None]
+_Route = tuple[Sequence[str] | None, str, str | None, str | None]
 
 def configure(
     app: str,
-    routes: Callable[[], Sequence[Route]],
+    routes: Callable[[], Sequence[_Route]],
     resolve_path: Callable[[str], str | None],
     framework: Callable[[], str | None],
     own_directory: str,

@@ -13,7 +13,8 @@ from django.conf import settings
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
-from xray._xray import Route, Transaction
+from xray._application import Route
+from xray._xray import Transaction
 from xray.integrations._base import method_name
 
 #: More routes than any list that people read.

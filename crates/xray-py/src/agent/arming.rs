@@ -1,0 +1,297 @@
+//! Arming a session in this process, and ending it: the agent's side.
+
+use super::session::Recording;
+use super::state::{self, STATE};
+use super::symbols::Symbols;
+use crate::cpython::capabilities::{self, TracerChoice};
+use crate::cpython::frames::GilStackSource;
+use crate::cpython::tracer::Tracer;
+use crate::cpython::{code, event_cost, slot};
+use crate::gate;
+use crate::os::{clock, process, thread};
+use arc_swap::ArcSwapOption;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+use xray_core::control::directory::AppDirectory;
+use xray_core::control::protocol::{Progress, SessionSpec};
+use xray_core::format::PartWriter;
+use xray_core::model::{Capabilities, ProcessEnd, ProcessInfo, ProcessKey, SessionId, StoppedBy};
+use xray_core::sample::{ThreadSleeper, run_sampler};
+use xray_core::session::{Collector, Cost, CostMeter, Intake, RecordingConfig, recording};
+use xray_core::target::Matcher;
+use xray_core::trace::TickScale;
+
+/// The newest session of this process, as agent threads and `Session` objects see it.
+static LAST: ArcSwapOption<Handle> = ArcSwapOption::const_empty();
+/// Taken while a session is being armed: two controllers may ask at once.
+static ARMING: AtomicBool = AtomicBool::new(false);
+
+/// A session in this process, from arming until its part is written, and after.
+pub(crate) struct Handle {
+    /// Identity.
+    pub(crate) id: SessionId,
+    /// What the process can do.
+    pub(crate) capabilities: Capabilities,
+    intake: Intake,
+    finished: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Handle {
+    /// Ends recording; the first reason stays.
+    pub(crate) fn request_stop(&self, by: StoppedBy) {
+        self.intake.request_stop(by);
+    }
+
+    /// How it goes.
+    pub(crate) fn progress(&self) -> Progress {
+        self.intake.progress()
+    }
+
+    /// Waits until the part is written, at most until `deadline`; returns whether it is. Not to be called with the
+    /// GIL held: the collector needs it to finish.
+    pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*finished {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            finished = self.changed.wait_timeout(finished, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn is_finished(&self) -> bool {
+        *self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn finish(&self) {
+        *self.finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The session that this process is in.
+pub(crate) fn running() -> Option<Arc<Handle>> {
+    last().filter(|handle| !handle.is_finished())
+}
+
+/// The session that this process is in, or was in last.
+pub(crate) fn last() -> Option<Arc<Handle>> {
+    LAST.load_full()
+}
+
+/// Joins a session. To be called without the GIL.
+///
+/// # Errors
+/// One sentence for the user; nothing of the session is left in the process then.
+pub(crate) fn arm(app: AppDirectory, spec: &SessionSpec) -> Result<Arc<Handle>, String> {
+    if ARMING.swap(true, Ordering::AcqRel) {
+        return Err("another session is just being armed in this process".to_owned());
+    }
+    let armed = arm_alone(app, spec);
+    ARMING.store(false, Ordering::Release);
+    armed
+}
+
+fn arm_alone(app: AppDirectory, spec: &SessionSpec) -> Result<Arc<Handle>, String> {
+    if let Some(running) = running() {
+        return if running.id == spec.header.id {
+            Ok(running)
+        } else {
+            Err(format!("process {} is already in session {}", std::process::id(), running.id.0))
+        };
+    }
+    let matcher = Matcher::new(&spec.header.target).map_err(|error| error.to_string())?;
+    let calibration = clock::calibrate();
+    let prepared = gate::attached(prepare).ok_or("the application is ending")?;
+    let mut prepared = prepared.map_err(|error| format!("the interpreter refused: {error}"))?;
+    let capabilities = capabilities::describe(&prepared.choice, calibration, prepared.event_cost_ns);
+    let info = process_info(&prepared, &capabilities);
+    let key = info.key;
+    let scale = TickScale::from_ns_per_tick(calibration.ns_per_tick);
+    let (intake, collector) = match start_recording(&app, spec, info, scale) {
+        Ok(started) => started,
+        Err(reason) => {
+            gate::attached(|py| undo(py, &mut prepared.tracer));
+            return Err(reason);
+        }
+    };
+    let handle = Arc::new(Handle {
+        id: spec.header.id.clone(),
+        capabilities,
+        intake: intake.clone(),
+        finished: Mutex::new(false),
+        changed: Condvar::new(),
+    });
+    // From here on the collector's thread is who ends the session, whatever happens.
+    start_threads(handle.clone(), intake.clone(), collector, app, spec.header.seed)
+        .map_err(|error| format!("the session's threads could not be started: {error}"))?;
+    LAST.store(Some(handle.clone()));
+    gate::attached(|py| {
+        let recording = Recording::new(intake, matcher, &spec.header, key, prepared.tracer);
+        let before = STATE.with(py, |state| state.recording.replace(recording));
+        drop(before);
+        state::set_recording(true);
+    });
+    Ok(handle)
+}
+
+struct Prepared {
+    choice: TracerChoice,
+    tracer: Tracer,
+    python: String,
+    framework: Option<String>,
+    event_cost_ns: u32,
+}
+
+/// Everything of arming that needs Python: the tracer is on afterwards, and nobody is traced.
+fn prepare(py: Python<'_>) -> PyResult<Prepared> {
+    let (own_directory, framework) = STATE
+        .with(py, |state| {
+            let config = state.config.as_ref()?;
+            Some((config.own_directory.clone(), config.framework.clone_ref(py)))
+        })
+        .flatten()
+        .ok_or_else(|| PyRuntimeError::new_err("xray.install() was not called"))?;
+    let choice = capabilities::probe(py);
+    let version = py.version_info();
+    let python = format!("{}.{}.{}", version.major, version.minor, version.patch);
+    // The application's own code: its failure is not the session's.
+    let framework = framework.call0(py).and_then(|name| name.extract(py)).unwrap_or(None);
+    code::start(py, &own_directory);
+    let armed = event_cost::measure_untraced(py).and_then(|untraced| {
+        let mut tracer = Tracer::arm(py, &choice)?;
+        match event_cost::measure(py, &mut tracer, &untraced) {
+            Ok(event_cost_ns) => Ok((tracer, event_cost_ns)),
+            Err(error) => {
+                tracer.disarm(py);
+                Err(error)
+            }
+        }
+    });
+    match armed {
+        Ok((tracer, event_cost_ns)) => Ok(Prepared { choice, tracer, python, framework, event_cost_ns }),
+        Err(error) => {
+            code::stop(py);
+            Err(error)
+        }
+    }
+}
+
+fn undo(py: Python<'_>, tracer: &mut Tracer) {
+    tracer.disarm(py);
+    slot::forget_recorders(py);
+    code::stop(py);
+}
+
+fn process_info(prepared: &Prepared, capabilities: &Capabilities) -> ProcessInfo {
+    let (host, pid, now) = (process::host_name(), std::process::id(), state::unix_ns());
+    let key: ProcessKey = xray_core::id::process_key(&host, pid, now);
+    ProcessInfo {
+        key,
+        host,
+        pid,
+        python: prepared.python.clone(),
+        framework: prepared.framework.clone(),
+        joined_unix_ns: now,
+        left_unix_ns: now,
+        end: ProcessEnd::Lost,
+        capabilities: capabilities.clone(),
+    }
+}
+
+fn start_recording(
+    app: &AppDirectory,
+    spec: &SessionSpec,
+    process: ProcessInfo,
+    scale: TickScale,
+) -> Result<(Intake, Collector), String> {
+    let id = &spec.header.id;
+    let directory = app.session(id).map_err(|error| error.to_string())?;
+    let directory = directory.ok_or_else(|| format!("the directory of session {} is gone", id.0))?;
+    let path = directory.new_part_path();
+    let writer = PartWriter::create(&path, &spec.header, &process)
+        .map_err(|error| format!("the part file {} cannot be written: {error}", path.display()))?;
+    let tally = Box::new(directory.tally().map_err(|error| error.to_string())?);
+    let config = RecordingConfig { header: spec.header.clone(), process, scale, tally };
+    Ok(recording(config, writer, state::clock()))
+}
+
+fn start_threads(
+    handle: Arc<Handle>,
+    intake: Intake,
+    collector: Collector,
+    app: AppDirectory,
+    seed: u64,
+) -> std::io::Result<()> {
+    let sampler_tid = Arc::new(AtomicU32::new(0));
+    let mut meter = AgentCost { sampler_tid: sampler_tid.clone(), sampler_ns: 0 };
+    let sampler = thread::spawn("xray-sampler", move || {
+        thread::precise_timers();
+        run_sampler(&mut GilStackSource::new(sampler_tid), &intake, &*state::clock(), &mut ThreadSleeper, seed);
+    })?;
+    thread::spawn("xray-collector", move || {
+        let summary = collector.run(&mut Symbols::default(), &mut meter);
+        drop(sampler.join());
+        gate::attached(end_recording);
+        // Other processes may still be draining: only the one reason for all is noted here.
+        if let Err(error) = app.mark_stopped(&handle.id, summary.stopped_by) {
+            log::warn!("{error}");
+        }
+        handle.finish();
+    })?;
+    Ok(())
+}
+
+/// Takes the session out of the application: the tracer is off, nothing is kept alive.
+fn end_recording(py: Python<'_>) {
+    state::set_recording(false);
+    let over = STATE.with(py, |state| {
+        state.labels.clear();
+        state.recording.take()
+    });
+    if let Some(mut recording) = over.flatten() {
+        recording.disarm(py);
+    }
+    code::stop(py);
+}
+
+/// In a forked child: the session is the parent's. Its threads do not exist here, so nothing of it may be waited for,
+/// locked or freed; only the tracer, which is this interpreter's, is undone.
+pub(crate) fn forget_parents(py: Python<'_>) {
+    state::set_recording(false);
+    ARMING.store(false, Ordering::Release);
+    std::mem::forget(LAST.swap(None));
+    let inherited = STATE.with(py, |state| {
+        state.labels.clear();
+        state.recording.take()
+    });
+    if let Some(mut recording) = inherited.flatten() {
+        recording.disarm(py);
+        std::mem::forget(recording);
+    }
+    code::stop(py);
+}
+
+/// CPU clocks of the process and of xray's threads; read by the collector, in its own thread.
+struct AgentCost {
+    sampler_tid: Arc<AtomicU32>,
+    sampler_ns: u64,
+}
+
+impl CostMeter for AgentCost {
+    fn read(&mut self) -> Cost {
+        let tid = self.sampler_tid.load(Ordering::Relaxed);
+        if tid != 0
+            && let Some(ns) = thread::cpu_ns(tid)
+        {
+            self.sampler_ns = ns;
+        }
+        Cost { process_cpu_ns: process::cpu_ns(), agent_cpu_ns: thread::own_cpu_ns(), sampler_cpu_ns: self.sampler_ns }
+    }
+}

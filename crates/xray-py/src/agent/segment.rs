@@ -1,0 +1,99 @@
+//! Segments that integrations report: SQL statements, templates, calls to other services.
+
+use super::state::STATE;
+use crate::cpython::{frames, slot};
+use pyo3::prelude::*;
+use std::collections::HashMap;
+use xray_core::limits::{SEGMENTS, SQL_STATEMENTS};
+use xray_core::model::{Symbol, SymbolKind};
+use xray_core::sql;
+use xray_core::trace::{CallKey, Exit};
+
+/// The segments of one session, each with its key.
+pub(crate) struct SegmentTable {
+    symbols: Vec<Symbol>,
+    index: HashMap<Symbol, u64>,
+    statements: HashMap<String, (String, String)>,
+}
+
+impl SegmentTable {
+    pub(crate) fn new() -> Self {
+        Self { symbols: Vec::new(), index: HashMap::new(), statements: HashMap::new() }
+    }
+
+    /// The key of a segment: odd, so that it is never the address of a code object.
+    fn key(&mut self, symbol: Symbol) -> CallKey {
+        if let Some(id) = self.index.get(&symbol) {
+            return CallKey(id << 1 | 1);
+        }
+        let symbol = if self.symbols.len() < SEGMENTS {
+            symbol
+        } else {
+            // A name that carries data (an id in a cache key) must not fill the memory: the rest share one name.
+            Symbol {
+                name: "(other segments)".to_owned(),
+                file: String::new(),
+                line: 0,
+                detail: String::new(),
+                ..symbol
+            }
+        };
+        let id = *self.index.entry(symbol.clone()).or_insert_with(|| {
+            self.symbols.push(symbol);
+            self.symbols.len() as u64 - 1
+        });
+        CallKey(id << 1 | 1)
+    }
+
+    /// Name and obfuscated text of a statement, worked out once per statement.
+    fn statement(&mut self, statement: &str, vendor: &str) -> (String, String) {
+        if let Some(known) = self.statements.get(statement) {
+            return known.clone();
+        }
+        let dialect = sql::Dialect::from_vendor(vendor);
+        let made = (sql::summarize(statement, dialect).name(), sql::obfuscate(statement, dialect));
+        if self.statements.len() >= SQL_STATEMENTS {
+            self.statements.clear();
+        }
+        self.statements.insert(statement.to_owned(), made.clone());
+        made
+    }
+
+    /// The symbol of an odd key.
+    pub(crate) fn symbol(&self, key: CallKey) -> Option<&Symbol> {
+        self.symbols.get((key.0 >> 1) as usize)
+    }
+}
+
+/// Opens a segment in the trace of the current context.
+pub(crate) fn enter(py: Python<'_>, kind: SymbolKind, name: &str, detail: &str) -> bool {
+    if !slot::is_tracing(py) {
+        return false;
+    }
+    let symbol = Symbol { kind, name: name.to_owned(), file: String::new(), line: 0, detail: detail.to_owned() };
+    enter_symbol(py, symbol)
+}
+
+/// Opens a segment for an SQL statement, with the place in the application that sent it.
+pub(crate) fn enter_sql(py: Python<'_>, statement: &str, vendor: &str) -> bool {
+    if !slot::is_tracing(py) {
+        return false;
+    }
+    let Some((name, detail)) =
+        STATE.with(py, |state| Some(state.recording.as_mut()?.segments.statement(statement, vendor))).flatten()
+    else {
+        return false;
+    };
+    let (file, line) = frames::call_site(py).unwrap_or_default();
+    enter_symbol(py, Symbol { kind: SymbolKind::Sql, name, file, line, detail })
+}
+
+fn enter_symbol(py: Python<'_>, symbol: Symbol) -> bool {
+    let key = STATE.with(py, |state| Some(state.recording.as_mut()?.segments.key(symbol))).flatten();
+    key.is_some_and(|key| slot::enter_segment(py, key))
+}
+
+/// Closes the innermost open segment; `rows` below 0 means unknown.
+pub(crate) fn leave(py: Python<'_>, rows: i64, failed: bool) {
+    slot::leave_segment(py, u64::try_from(rows).unwrap_or(0), if failed { Exit::Unwind } else { Exit::Return });
+}

@@ -1,0 +1,219 @@
+//! The application's side of a session: which transactions match, which are traced, and what becomes of them.
+
+use super::names::{NameId, NameTable};
+use super::segment::SegmentTable;
+use crate::cpython::frames::thread_name;
+use crate::cpython::slot::{self, Strand};
+use crate::cpython::tracer::Tracer;
+use crate::os::clock;
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use xray_core::admission::{self, Admission, AdmissionInput};
+use xray_core::id;
+use xray_core::limits::TRACES_IN_FLIGHT;
+use xray_core::model::{ContextId, ProcessKey, SessionHeader, TraceId};
+use xray_core::session::{Arm, FinishedTrace, Intake, OpenTrace, Strand as FinishedStrand, TransactionRecord};
+use xray_core::target::Matcher;
+use xray_core::trace::Recorder;
+
+/// Contexts (threads) of one trace that are recorded beside its own.
+const STRANDS: usize = 64;
+
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// The application's side of a session. Lives in [`STATE`]; touched only with the GIL.
+pub(crate) struct Recording {
+    /// Tells this session from the one before.
+    pub(crate) generation: u64,
+    /// Segments seen.
+    pub(crate) segments: SegmentTable,
+    intake: Intake,
+    matcher: Matcher,
+    /// By name, once asked.
+    decided: Vec<Option<bool>>,
+    seed: u64,
+    share: f64,
+    process: ProcessKey,
+    counter: u64,
+    tracer: Tracer,
+}
+
+/// A trace in flight.
+pub(crate) struct LiveTrace {
+    /// Identity.
+    pub(crate) id: TraceId,
+    thread: u64,
+    /// The recording waits for it; dropped after the trace was handed in.
+    _open: OpenTrace,
+    /// Boxed: threads hold their address.
+    #[allow(clippy::vec_box, reason = "slots point to the strands, which must not move when the list grows")]
+    strands: Vec<Box<Strand>>,
+}
+
+/// What is known of a traced transaction at its end.
+pub(crate) struct Description {
+    pub(crate) started_unix_ns: u64,
+    pub(crate) duration_ns: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<String>,
+    pub(crate) attributes: Vec<(String, String)>,
+    /// Whether its final name matches.
+    pub(crate) keep: bool,
+}
+
+impl Recording {
+    /// A session that starts now, with an armed tracer.
+    pub(crate) fn new(
+        intake: Intake,
+        matcher: Matcher,
+        header: &SessionHeader,
+        process: ProcessKey,
+        tracer: Tracer,
+    ) -> Self {
+        Self {
+            generation: GENERATION.fetch_add(1, Ordering::Relaxed) + 1,
+            segments: SegmentTable::new(),
+            intake,
+            matcher,
+            decided: Vec::new(),
+            seed: header.seed,
+            share: header.limits.share,
+            process,
+            counter: 0,
+            tracer,
+        }
+    }
+
+    /// Ends it: the tracer is off afterwards.
+    pub(crate) fn disarm(&mut self, py: Python<'_>) {
+        self.tracer.disarm(py);
+        slot::forget_recorders(py);
+    }
+
+    /// Whether a transaction of this name is the target.
+    pub(crate) fn matches(&mut self, name: NameId, names: &NameTable) -> bool {
+        if self.decided.len() <= name.index() {
+            self.decided.resize(name.index() + 1, None);
+        }
+        *self.decided[name.index()].get_or_insert_with(|| self.matcher.matches(names.name(name)))
+    }
+
+    /// The one decision about a matching transaction: a trace, or `None` for a control.
+    pub(crate) fn admit(
+        &mut self,
+        py: Python<'_>,
+        inside_trace: bool,
+        thread: u64,
+        started_ticks: u64,
+        spare: &mut Vec<Recorder>,
+    ) -> Option<Box<LiveTrace>> {
+        self.counter += 1;
+        let id = id::trace_id(self.seed, self.process, self.counter);
+        let decision = admission::decide(AdmissionInput {
+            seed: self.seed,
+            trace: id,
+            configured_share: self.share,
+            allowed_share: self.intake.share(),
+            in_flight: self.intake.counters().in_flight.load(Ordering::Relaxed),
+            inside_trace,
+        });
+        if decision != Admission::Trace {
+            return None;
+        }
+        let open = self.intake.open_trace()?;
+        if !self.tracer.trace_begins(py) {
+            return None;
+        }
+        let mut trace = LiveTrace { id, thread, _open: open, strands: Vec::with_capacity(1) };
+        trace.strands.push(new_strand(ContextId(thread), None, started_ticks, spare));
+        Some(Box::new(trace))
+    }
+
+    /// Counts a transaction that has ended.
+    pub(crate) fn count(&self, arm: Arm, wall_ns: u64, cpu_ns: u64, error: bool) {
+        let ended_at_ns = self.intake.session_now_ns();
+        self.intake.record(TransactionRecord { arm, ended_at_ns, wall_ns, cpu_ns, error });
+    }
+
+    /// A trace has ended: hands it to the collector, or drops it when its final name is another one.
+    pub(crate) fn end_trace(
+        &mut self,
+        py: Python<'_>,
+        mut trace: LiveTrace,
+        description: Description,
+        spare: &mut Vec<Recorder>,
+    ) {
+        let now = clock::ticks();
+        let incomplete = self.tracer.trace_ends(py);
+        slot::forget_recorders(py);
+        let counters = self.intake.counters();
+        counters.events.fetch_add(trace.strands.iter().map(|s| s.recorder.events()).sum(), Ordering::Relaxed);
+        if description.keep {
+            self.intake.trace(|| FinishedTrace {
+                id: trace.id,
+                thread: thread_name(py, trace.thread),
+                started_unix_ns: description.started_unix_ns,
+                duration_ns: description.duration_ns,
+                cpu_ns: description.cpu_ns,
+                status: description.status,
+                error: description.error,
+                attributes: description.attributes,
+                incomplete: incomplete.map(str::to_owned),
+                strands: trace.strands.iter_mut().map(|strand| finish_strand(strand, now)).collect(),
+            });
+        } else {
+            counters.discarded.fetch_add(1, Ordering::Relaxed);
+        }
+        for strand in std::mem::take(&mut trace.strands) {
+            if spare.len() < TRACES_IN_FLIGHT as usize {
+                spare.push(strand.recorder);
+            }
+        }
+    }
+
+    /// A transaction was dropped without an end.
+    pub(crate) fn abandon(&mut self, py: Python<'_>, matching: bool, trace: Option<Box<LiveTrace>>) {
+        if matching {
+            self.intake.counters().incomplete.fetch_add(1, Ordering::Relaxed);
+        }
+        if trace.is_some() {
+            self.tracer.trace_ends(py);
+        }
+    }
+}
+
+impl LiveTrace {
+    /// The strand of the running thread; made at its first call.
+    pub(crate) fn strand(&mut self, py: Python<'_>, thread: u64) -> *mut Strand {
+        let context = ContextId(thread);
+        let found = self.strands.iter().position(|strand| strand.context == context);
+        let index = match found {
+            Some(index) => index,
+            None if self.strands.len() < STRANDS => {
+                let name = Some(thread_name(py, thread));
+                self.strands.push(new_strand(context, name, clock::ticks(), &mut Vec::new()));
+                self.strands.len() - 1
+            }
+            None => return std::ptr::null_mut(),
+        };
+        &raw mut *self.strands[index]
+    }
+}
+
+impl Drop for LiveTrace {
+    fn drop(&mut self) {
+        // Dropped only from Python code, so the GIL is held; while the interpreter ends nothing is traced any more.
+        Python::try_attach(slot::forget_recorders);
+    }
+}
+
+fn new_strand(context: ContextId, name: Option<String>, started_ticks: u64, spare: &mut Vec<Recorder>) -> Box<Strand> {
+    let mut recorder = spare.pop().unwrap_or_default();
+    recorder.begin(started_ticks);
+    Box::new(Strand { context, name, started_ticks, recorder, segments: Vec::new() })
+}
+
+fn finish_strand(strand: &mut Strand, now: u64) -> FinishedStrand {
+    FinishedStrand { name: strand.name.take(), started_ticks: strand.started_ticks, tree: strand.recorder.finish(now) }
+}

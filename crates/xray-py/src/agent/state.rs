@@ -1,0 +1,79 @@
+//! What the agent's parts share: one value under the GIL, and the flags that are read before it.
+
+use super::labels::Labels;
+use super::names::NameTable;
+use super::session::Recording;
+use crate::cpython::gil_cell::GilCell;
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use xray_core::clock::{Clock, SystemClock};
+use xray_core::trace::Recorder;
+
+/// What `configure` was told.
+pub(crate) struct Config {
+    /// Application name.
+    pub(crate) app: String,
+    /// `() -> [(methods, template, handler, url_name)]`
+    pub(crate) routes: Py<PyAny>,
+    /// `(path) -> template | None`
+    pub(crate) resolve_path: Py<PyAny>,
+    /// `() -> "Django 5.2.19" | None`
+    pub(crate) framework: Py<PyAny>,
+    /// Where xray's own Python files are.
+    pub(crate) own_directory: String,
+}
+
+/// The agent's state in this process.
+pub(crate) struct State {
+    /// `None` until `configure`.
+    pub(crate) config: Option<Config>,
+    /// Transactions seen.
+    pub(crate) names: NameTable,
+    /// The session that records, or drains.
+    pub(crate) recording: Option<Recording>,
+    /// Which thread is in which transaction, while a session records.
+    pub(crate) labels: Labels,
+    /// Recorders to use again: their memory is warm.
+    pub(crate) spare: Vec<Recorder>,
+}
+
+/// The state. Bodies given to it run no Python code.
+pub(crate) static STATE: GilCell<State> = GilCell::new(State {
+    config: None,
+    names: NameTable::new(),
+    recording: None,
+    labels: Labels::new(),
+    spare: Vec::new(),
+});
+
+static CLOCK: LazyLock<Arc<SystemClock>> = LazyLock::new(Arc::default);
+
+/// Whether a session records in this process (not: drains).
+static RECORDING: AtomicBool = AtomicBool::new(false);
+
+/// The agent's clock.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    CLOCK.clone()
+}
+
+/// Nanoseconds of the agent's clock.
+pub(crate) fn now_ns() -> u64 {
+    CLOCK.now_ns()
+}
+
+/// The same instant since the Unix epoch.
+pub(crate) fn unix_ns() -> u64 {
+    CLOCK.unix_ns()
+}
+
+/// Whether a session records in this process.
+#[inline]
+pub(crate) fn is_recording() -> bool {
+    RECORDING.load(Ordering::Relaxed)
+}
+
+/// Says whether a session records.
+pub(crate) fn set_recording(on: bool) {
+    RECORDING.store(on, Ordering::Relaxed);
+}

@@ -1,0 +1,62 @@
+//! Names for what was recorded, read under the GIL in small batches, from the collector's thread.
+
+use super::state::STATE;
+use crate::cpython::code;
+use crate::gate;
+use pyo3::Python;
+use std::collections::HashMap;
+use xray_core::model::{Symbol, SymbolKind};
+use xray_core::session::SymbolSource;
+use xray_core::trace::CallKey;
+
+/// Names read per hold of the GIL: 64 take some 40 us, so no thread of the application waits longer than that.
+const BATCH: usize = 64;
+
+/// Resolves code objects and segments of the running session.
+#[derive(Default)]
+pub(crate) struct Symbols {
+    lines: HashMap<(CallKey, u32), u32>,
+}
+
+impl SymbolSource for Symbols {
+    fn resolve(&mut self, keys: &[CallKey]) -> Vec<Symbol> {
+        let mut symbols = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            match gate::attached(|py| batch.iter().map(|key| symbol(py, *key)).collect::<Vec<_>>()) {
+                Some(found) => symbols.extend(found),
+                None => symbols.extend(batch.iter().map(|_| unknown())),
+            }
+        }
+        symbols
+    }
+
+    fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32> {
+        let new: Vec<_> = at.iter().filter(|place| !self.lines.contains_key(place)).copied().collect();
+        for batch in new.chunks(BATCH) {
+            let lines = gate::attached(|py| batch.iter().map(|(key, offset)| code::line(py, *key, *offset)).collect());
+            let lines: Vec<u32> = lines.unwrap_or_else(|| vec![0; batch.len()]);
+            self.lines.extend(batch.iter().copied().zip(lines));
+        }
+        at.iter().map(|place| self.lines.get(place).copied().unwrap_or(0)).collect()
+    }
+}
+
+fn symbol(py: Python<'_>, key: CallKey) -> Symbol {
+    let found = if key.0 & 1 == 1 {
+        STATE.with(py, |state| state.recording.as_ref()?.segments.symbol(key).cloned()).flatten()
+    } else {
+        code::symbol(py, key)
+    };
+    found.unwrap_or_else(unknown)
+}
+
+/// Code that did not fit the bound of pinned code objects.
+fn unknown() -> Symbol {
+    Symbol {
+        kind: SymbolKind::Other,
+        name: "(other functions)".to_owned(),
+        file: String::new(),
+        line: 0,
+        detail: String::new(),
+    }
+}

@@ -1,0 +1,390 @@
+//! A transaction, from begin to end: the application's side of a session.
+
+use super::labels::Label;
+use super::names::{NameId, Parts};
+use super::session::LiveTrace;
+use super::state::{self, STATE};
+use crate::cpython::context;
+use crate::cpython::gil_cell::GilCell;
+use crate::cpython::slot::Strand;
+use crate::os::clock;
+use pyo3::prelude::*;
+use xray_core::model::{ThreadKind, TransactionKind};
+use xray_core::session::Arm;
+
+/// Status from which a response counts as an error.
+const ERROR_STATUS: u16 = 500;
+
+/// What a session makes of a transaction.
+enum Part {
+    /// No session, or no name yet.
+    Undecided,
+    /// Its name does not match.
+    Other,
+    /// Timed, not traced.
+    Control,
+    /// Traced.
+    Trace(Box<LiveTrace>),
+}
+
+struct Open {
+    outer: Option<Py<Transaction>>,
+    started_ns: u64,
+    /// The next two only while a session records.
+    started_ticks: u64,
+    started_unix_ns: u64,
+    name: Option<NameId>,
+    status: Option<u16>,
+    error: Option<String>,
+    attributes: Vec<(String, String)>,
+    ended: bool,
+    /// The session in which it began; 0 = none.
+    generation: u64,
+    part: Part,
+    /// Thread that began it, and its CPU time when the transaction was admitted.
+    thread: u64,
+    cpu_ns: u64,
+    /// The thread's label before, once it was changed.
+    label_before: Option<Option<Label>>,
+}
+
+/// One transaction; ends once, by `end()`, or when it is dropped (then as incomplete).
+#[pyclass(frozen, module = "xray._xray")]
+pub(crate) struct Transaction {
+    kind: TransactionKind,
+    open: GilCell<Open>,
+}
+
+/// The id that `threading.get_ident()` gives.
+pub(crate) fn thread_ident() -> u64 {
+    crate::cpython::thread_ident()
+}
+
+/// Begins a transaction in the current context.
+pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bound<'_, Transaction>>> {
+    if !super::lifecycle::ensure_started(py) {
+        return Ok(None);
+    }
+    let recording = state::is_recording();
+    let generation = if recording {
+        STATE.with(py, |state| state.recording.as_ref().map_or(0, |r| r.generation)).unwrap_or(0)
+    } else {
+        0
+    };
+    let open = Open {
+        outer: current(py).map(Bound::unbind),
+        started_ns: state::now_ns(),
+        started_ticks: if recording { clock::ticks() } else { 0 },
+        started_unix_ns: if recording { state::unix_ns() } else { 0 },
+        name: None,
+        status: None,
+        error: None,
+        attributes: Vec::new(),
+        ended: false,
+        generation,
+        part: Part::Undecided,
+        thread: thread_ident(),
+        cpu_ns: 0,
+        label_before: None,
+    };
+    let transaction = Bound::new(py, Transaction { kind, open: GilCell::new(open) })?;
+    context::set(py, transaction.as_any())?;
+    if recording {
+        transaction.get().label(py, other_kind(kind));
+    }
+    Ok(Some(transaction))
+}
+
+/// The open transaction of the current context.
+pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+    let value = context::get(py)?.cast_into::<Transaction>().ok()?;
+    let open = value.get().open.with(py, |open| !open.ended)?;
+    open.then_some(value)
+}
+
+/// The strand that the running context records into, or null: the nearest traced transaction of the context, and of
+/// its strands the running thread's.
+pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
+    let mut next = current(py);
+    while let Some(transaction) = next {
+        let found = transaction.get().open.with(py, |open| match &mut open.part {
+            Part::Trace(trace) if !open.ended => Ok(trace.strand(py, thread_ident())),
+            _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
+        });
+        match found {
+            Some(Ok(strand)) => return strand,
+            Some(Err(outer)) => next = outer.map(|outer| outer.into_bound(py)),
+            None => break,
+        }
+    }
+    std::ptr::null_mut()
+}
+
+/// Whether the running context is inside a matching transaction of the session.
+pub(crate) fn is_in_target(py: Python<'_>) -> bool {
+    let mut next = current(py);
+    while let Some(transaction) = next {
+        let outer = transaction.get().open.with(py, |open| match open.part {
+            Part::Trace(_) | Part::Control => Err(()),
+            _ => Ok(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
+        });
+        match outer {
+            Some(Err(())) => return true,
+            Some(Ok(outer)) => next = outer.map(|outer| outer.into_bound(py)),
+            None => return false,
+        }
+    }
+    false
+}
+
+fn other_kind(kind: TransactionKind) -> ThreadKind {
+    match kind {
+        TransactionKind::Web => ThreadKind::Web,
+        TransactionKind::Background => ThreadKind::Background,
+        TransactionKind::Other => ThreadKind::Other,
+    }
+}
+
+#[pymethods]
+impl Transaction {
+    #[getter]
+    fn kind(&self) -> u8 {
+        match self.kind {
+            TransactionKind::Web => crate::WEB,
+            TransactionKind::Background => crate::BACKGROUND,
+            TransactionKind::Other => crate::OTHER,
+        }
+    }
+
+    #[getter]
+    fn ended(&self, py: Python<'_>) -> bool {
+        self.open.with(py, |open| open.ended).unwrap_or(false)
+    }
+
+    #[getter]
+    fn named(&self, py: Python<'_>) -> bool {
+        self.open.with(py, |open| open.name.is_some()).unwrap_or(false)
+    }
+
+    #[pyo3(signature = (method, route, handler, url_name, path))]
+    fn set_route(
+        &self,
+        py: Python<'_>,
+        method: Option<&str>,
+        route: Option<&str>,
+        handler: Option<&str>,
+        url_name: Option<&str>,
+        path: Option<&str>,
+    ) {
+        let parts = Parts { method, route, handler, url_name };
+        let name = STATE.with(py, |state| state.names.routed(self.kind, parts));
+        self.rename(py, name);
+        if state::is_recording() {
+            self.open.with(py, |open| {
+                for (key, value) in [("method", method), ("path", path), ("route", route), ("handler", handler)] {
+                    if let Some(value) = value {
+                        set_attribute(&mut open.attributes, key, value);
+                    }
+                }
+            });
+        }
+    }
+
+    fn set_name(&self, py: Python<'_>, name: &str) {
+        let name = STATE.with(py, |state| state.names.plain(self.kind, name));
+        self.rename(py, name);
+    }
+
+    fn set_status(&self, py: Python<'_>, status: u16) {
+        self.open.with(py, |open| open.status = Some(status));
+    }
+
+    fn set_error(&self, py: Python<'_>, error: &str) {
+        self.open.with(py, |open| open.error = Some(error.to_owned()));
+    }
+
+    fn set_attribute(&self, py: Python<'_>, key: &str, value: &str) {
+        if state::is_recording() {
+            self.open.with(py, |open| set_attribute(&mut open.attributes, key, value));
+        }
+    }
+
+    fn end(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let this = slf.get();
+        if this.ended(py) {
+            return;
+        }
+        this.leave_context(slf);
+        this.finish(py);
+    }
+}
+
+fn set_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str) {
+    /// Attributes of one trace, and characters of one value.
+    const MOST: (usize, usize) = (32, 1024);
+    let value = value.chars().take(MOST.1).collect();
+    if let Some(position) = attributes.iter().position(|(known, _)| known == key) {
+        attributes[position].1 = value;
+    } else if attributes.len() < MOST.0 {
+        attributes.push((key.to_owned(), value));
+    }
+}
+
+impl Transaction {
+    /// Gives it a name. The first one, while a session records, decides whether it is traced.
+    fn rename(&self, py: Python<'_>, name: Option<NameId>) {
+        self.open.with(py, |open| open.name = name.or(open.name));
+        if state::is_recording() {
+            self.admit(py);
+        }
+    }
+
+    fn admit(&self, py: Python<'_>) {
+        let inside_trace = self
+            .open
+            .with(py, |open| open.outer.as_ref().map(|outer| outer.clone_ref(py)))
+            .flatten()
+            .is_some_and(|outer| outer.get().is_traced(py));
+        let traced = STATE.with(py, |state| {
+            let recording = state.recording.as_mut()?;
+            self.open.with(py, |open| {
+                if open.ended || open.generation != recording.generation || !matches!(open.part, Part::Undecided) {
+                    return None;
+                }
+                if !open.name.is_some_and(|name| recording.matches(name, &state.names)) {
+                    open.part = Part::Other;
+                    return None;
+                }
+                open.cpu_ns = crate::os::thread::own_cpu_ns();
+                open.part = match recording.admit(py, inside_trace, open.thread, open.started_ticks, &mut state.spare) {
+                    Some(trace) => Part::Trace(trace),
+                    None => Part::Control,
+                };
+                Some(match &open.part {
+                    Part::Trace(trace) => Some(trace.id),
+                    _ => None,
+                })
+            })?
+        });
+        if let Some(Some(trace)) = traced {
+            self.label(py, ThreadKind::Target);
+            if let Some(id) = trace {
+                let thread = thread_ident();
+                STATE.with(py, |state| {
+                    state.labels.set(thread, Label { kind: ThreadKind::Target, trace: Some(id) });
+                });
+                crate::cpython::slot::forget_recorders(py);
+            }
+        }
+    }
+
+    fn is_traced(&self, py: Python<'_>) -> bool {
+        let outer = self.open.with(py, |open| match open.part {
+            Part::Trace(_) if !open.ended => Ok(()),
+            _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
+        });
+        match outer {
+            Some(Ok(())) => true,
+            Some(Err(Some(outer))) => outer.get().is_traced(py),
+            _ => false,
+        }
+    }
+
+    /// Says to the sampler whose code its thread runs.
+    fn label(&self, py: Python<'_>, kind: ThreadKind) {
+        let thread = thread_ident();
+        STATE.with(py, |state| {
+            let before = state.labels.set(thread, Label { kind, trace: None });
+            self.open.with(py, |open| {
+                open.label_before.get_or_insert(before);
+            });
+        });
+    }
+
+    /// Makes the outer transaction current again, if this one is.
+    fn leave_context(&self, slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        if context::get(py).is_some_and(|value| value.is(slf)) {
+            let outer = self.open.with(py, |open| open.outer.take()).flatten();
+            let outer = outer.map_or_else(|| py.None().into_bound(py), |outer| outer.into_bound(py).into_any());
+            // Fails only without memory; the ended transaction then stays, which counts as none.
+            let _ = context::set(py, &outer);
+        }
+    }
+
+    fn finish(&self, py: Python<'_>) {
+        let now_ns = state::now_ns();
+        let trace = STATE.with(py, |state| {
+            self.open.with(py, |open| {
+                open.ended = true;
+                let wall_ns = now_ns.saturating_sub(open.started_ns);
+                let unnamed = Parts { method: None, route: None, handler: None, url_name: None };
+                let name = open.name.unwrap_or_else(|| state.names.routed(self.kind, unnamed));
+                state.names.record(name, now_ns, wall_ns);
+                if let Some(before) = open.label_before.take() {
+                    state.labels.restore(open.thread, before);
+                }
+                let part = std::mem::replace(&mut open.part, Part::Other);
+                let Some(recording) = state.recording.as_mut().filter(|r| r.generation == open.generation) else {
+                    return matches!(part, Part::Trace(_)).then_some(part);
+                };
+                let error = open.error.is_some() || open.status.is_some_and(|status| status >= ERROR_STATUS);
+                let matching = recording.matches(name, &state.names);
+                let same_thread = open.thread == thread_ident();
+                let cpu_ns = match part {
+                    Part::Undecided | Part::Other => 0,
+                    _ if same_thread => crate::os::thread::own_cpu_ns().saturating_sub(open.cpu_ns),
+                    _ => 0,
+                };
+                let arm = match (&part, matching) {
+                    (_, false) => Arm::Other,
+                    (Part::Trace(_), true) => Arm::Traced,
+                    (_, true) => Arm::Control,
+                };
+                recording.count(arm, wall_ns, cpu_ns, error);
+                if let Part::Trace(trace) = part {
+                    let description = super::session::Description {
+                        started_unix_ns: open.started_unix_ns,
+                        duration_ns: wall_ns,
+                        cpu_ns,
+                        status: open.status,
+                        error: open.error.take(),
+                        attributes: std::mem::take(&mut open.attributes),
+                        keep: matching,
+                    };
+                    recording.end_trace(py, *trace, description, &mut state.spare);
+                }
+                None
+            })
+        });
+        // What is dropped here belonged to a session that has ended meanwhile.
+        drop(trace);
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // Python drops it with the GIL held.
+        Python::try_attach(|py| {
+            let lost = self.open.with(py, |open| (!open.ended).then_some(open.generation)).flatten();
+            if let Some(generation) = lost.filter(|generation| *generation != 0) {
+                STATE.with(py, |state| {
+                    if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
+                        self.open.with(py, |open| {
+                            let part = std::mem::replace(&mut open.part, Part::Other);
+                            recording.abandon(
+                                py,
+                                matches!(part, Part::Control | Part::Trace(_)),
+                                match part {
+                                    Part::Trace(trace) => Some(trace),
+                                    _ => None,
+                                },
+                            );
+                        });
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,283 @@
+//! `xray.start_session` and its `Session`.
+
+use super::report::Report;
+use crate::agent::arming::{self, Handle};
+use crate::agent::lifecycle;
+use crate::agent::state::STATE;
+use crate::agent::{known, transaction};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use xray_core::control::coordinator::{self, AppSession, Next};
+use xray_core::control::directory::{AppDirectory, base_directory};
+use xray_core::control::progress::AppProgress;
+use xray_core::control::protocol::{AgentState, SessionFile, SessionRequest, SessionSpec};
+use xray_core::control::unix_now_ns;
+use xray_core::limits::DRAIN_NS;
+use xray_core::model::{Limits, SessionHeader, SessionId, StoppedBy};
+
+/// The arguments of `xray.start_session`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Options {
+    transaction: String,
+    minutes: Option<f64>,
+    seconds: Option<f64>,
+    traces: u32,
+    stop_after: Option<u64>,
+    #[serde(default)]
+    min_ms: f64,
+    hz: u32,
+    share: f64,
+    max_overhead: f64,
+    seed: Option<u64>,
+    path: Option<PathBuf>,
+    scope: String,
+    app: Option<String>,
+}
+
+/// Sessions last a minute unless told otherwise, and a day at most.
+const DEFAULT_SECONDS: f64 = 60.0;
+const MOST_SECONDS: f64 = 24.0 * 3600.0;
+
+impl Options {
+    fn limits(&self) -> Result<Limits, String> {
+        let seconds = match (self.minutes, self.seconds) {
+            (Some(_), Some(_)) => return Err("give minutes or seconds, not both".to_owned()),
+            (Some(minutes), None) => minutes * 60.0,
+            (None, seconds) => seconds.unwrap_or(DEFAULT_SECONDS),
+        };
+        if !(seconds > 0.0 && seconds <= MOST_SECONDS) {
+            return Err("a session lasts more than 0 seconds and at most 24 hours".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.share) {
+            return Err("share is a number from 0 to 1".to_owned());
+        }
+        if !(self.max_overhead > 0.0 && self.max_overhead <= 1.0) {
+            return Err("max_overhead is a number above 0 and up to 1".to_owned());
+        }
+        if !(1..=10_000).contains(&self.hz) {
+            return Err("hz is a number from 1 to 10000".to_owned());
+        }
+        if self.traces == 0 || self.stop_after == Some(0) {
+            return Err("traces and stop_after are at least 1".to_owned());
+        }
+        if !(self.min_ms >= 0.0 && self.min_ms < 1e12) {
+            return Err("min_ms is at least 0".to_owned());
+        }
+        Ok(Limits {
+            duration_ns: (seconds * 1e9) as u64,
+            traces: self.traces,
+            stop_after: self.stop_after,
+            min_ns: (self.min_ms * 1e6) as u64,
+            share: self.share,
+            max_overhead: self.max_overhead,
+            hz: self.hz,
+        })
+    }
+}
+
+/// How often `wait()` asks the agents of an application.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// `xray.Progress`.
+#[derive(Serialize)]
+struct ProgressJson {
+    state: AgentState,
+    elapsed_ns: u64,
+    traced: u64,
+    control: u64,
+    other: u64,
+    errors: u64,
+    in_flight: u32,
+    samples: u64,
+    overhead: f64,
+    share: f64,
+    p50_ns: Option<u64>,
+    p95_ns: Option<u64>,
+    lost: u64,
+    stopped_by: Option<StoppedBy>,
+}
+
+impl From<&AppProgress> for ProgressJson {
+    fn from(progress: &AppProgress) -> Self {
+        let percentile = |p| (progress.latency.count() > 0).then(|| progress.latency.percentile(p));
+        Self {
+            state: progress.state,
+            elapsed_ns: progress.elapsed_ns,
+            traced: progress.traced,
+            control: progress.control,
+            other: progress.other,
+            errors: progress.errors,
+            in_flight: progress.in_flight,
+            samples: progress.samples,
+            overhead: progress.overhead,
+            share: progress.share,
+            p50_ns: percentile(50.0),
+            p95_ns: percentile(95.0),
+            lost: progress.lost,
+            stopped_by: progress.stopped_by,
+        }
+    }
+}
+
+/// Which processes are in the session.
+enum Scope {
+    /// This one.
+    Process(Arc<Handle>),
+    /// All of the application. The coordinator is locked by whoever talks to the agents.
+    App(Box<Mutex<AppSession>>),
+}
+
+/// A session started from Python.
+#[pyclass(frozen, module = "xray._xray")]
+pub(crate) struct Session {
+    id: SessionId,
+    path: PathBuf,
+    app: AppDirectory,
+    scope: Scope,
+    ends: Instant,
+}
+
+/// Starts a session; see `_xray.pyi`.
+#[pyfunction]
+pub(crate) fn start_session(py: Python<'_>, options_json: &str) -> PyResult<Session> {
+    let options: Options =
+        serde_json::from_str(options_json).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let limits = options.limits().map_err(PyValueError::new_err)?;
+    if let Some(path) = options.path.as_ref().filter(|path| path.exists()) {
+        return Err(PyValueError::new_err(format!("{} exists: choose another path", path.display())));
+    }
+    let configured = STATE.with(py, |state| state.config.as_ref().map(|config| config.app.clone())).flatten();
+    let app = options.app.clone().or(configured).ok_or_else(|| PyRuntimeError::new_err("xray is switched off here"))?;
+    let process = match options.scope.as_str() {
+        "process" => true,
+        "app" => false,
+        _ => return Err(PyValueError::new_err("scope is \"process\" or \"app\"")),
+    };
+    if process && !lifecycle::ensure_started(py) {
+        return Err(PyRuntimeError::new_err(
+            "xray is switched off here (XRAY_DISABLE, or xray.install() was not called)",
+        ));
+    }
+    py.detach(|| start(&options, limits, &app, process)).map_err(PyRuntimeError::new_err)
+}
+
+fn start(options: &Options, limits: Limits, app: &str, process: bool) -> Result<Session, String> {
+    let directory = || AppDirectory::open_or_create(&base_directory(), app).map_err(|error| error.to_string());
+    let ends = Instant::now() + Duration::from_nanos(limits.duration_ns + 2 * DRAIN_NS);
+    let (id, target, scope) = if process {
+        let (file, handle) = start_here(directory()?, options, limits)?;
+        (file.spec.header.id, file.spec.header.target, Scope::Process(handle))
+    } else {
+        let request =
+            SessionRequest { transaction: options.transaction.clone(), limits, seed: options.seed, unseen: true };
+        let session = coordinator::start(directory()?, &request).map_err(|error| error.to_string())?;
+        let header = session.file().spec.header.clone();
+        (header.id, header.target, Scope::App(Box::new(Mutex::new(session))))
+    };
+    let path = options.path.clone().unwrap_or_else(|| PathBuf::from(xray_report::default_file_name(&target.given)));
+    Ok(Session { id, path, app: directory()?, scope, ends })
+}
+
+/// A session in this process alone.
+fn start_here(app: AppDirectory, options: &Options, limits: Limits) -> Result<(SessionFile, Arc<Handle>), String> {
+    let target = known::resolve(&options.transaction).map_err(|error| error.to_string())?.target;
+    let id = coordinator::new_session_id();
+    let started_unix_ns = unix_now_ns();
+    let header = SessionHeader {
+        id: id.clone(),
+        app: app.name().to_owned(),
+        target,
+        seed: options.seed.unwrap_or_else(|| xray_core::id::mix(started_unix_ns ^ u64::from(std::process::id()))),
+        started_unix_ns,
+        limits,
+    };
+    let file = SessionFile {
+        ends_unix_ns: started_unix_ns.saturating_add(header.limits.duration_ns),
+        spec: SessionSpec { directory: app.session_path_for_agents(&id).to_string_lossy().into_owned(), header },
+        stopped_by: None,
+        only_pid: Some(std::process::id()),
+    };
+    app.begin_session(&file).map_err(|error| error.to_string())?;
+    let directory = AppDirectory::open_or_create(&base_directory(), app.name()).map_err(|error| error.to_string())?;
+    match arming::arm(directory, &file.spec) {
+        Ok(handle) => Ok((file, handle)),
+        Err(reason) => {
+            let _ = app.mark_stopped(&id, StoppedBy::Refused);
+            let _ = app.end_session(&id);
+            Err(reason)
+        }
+    }
+}
+
+#[pymethods]
+impl Session {
+    #[getter]
+    fn id(&self) -> &str {
+        &self.id.0
+    }
+
+    #[getter]
+    fn path(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    fn progress_json(&self, py: Python<'_>) -> PyResult<String> {
+        let progress = py.detach(|| match &self.scope {
+            Scope::Process(handle) => {
+                let mut all = AppProgress::new();
+                all.add(&handle.progress(), true);
+                Ok(all)
+            }
+            Scope::App(session) => session.lock().unwrap_or_else(PoisonError::into_inner).poll(),
+        });
+        let progress = progress.map_err(|error| PyOSError::new_err(error.to_string()))?;
+        serde_json::to_string(&ProgressJson::from(&progress)).map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| match &self.scope {
+            Scope::Process(handle) => handle.request_stop(StoppedBy::User),
+            Scope::App(session) => {
+                // A directory that cannot be written means that the application is gone: it is over anyway.
+                let _ = session.lock().unwrap_or_else(PoisonError::into_inner).stop(StoppedBy::User);
+            }
+        });
+    }
+
+    fn wait(&self, py: Python<'_>) -> PyResult<Report> {
+        if transaction::is_in_target(py) {
+            return Err(PyRuntimeError::new_err(
+                "wait() inside a transaction that the session traces would wait for itself: call it outside",
+            ));
+        }
+        py.detach(|| self.finish()).map_err(PyOSError::new_err)
+    }
+}
+
+impl Session {
+    fn finish(&self) -> Result<Report, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        match &self.scope {
+            Scope::Process(handle) => {
+                handle.wait_until(self.ends);
+            }
+            Scope::App(session) => {
+                let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+                session.wait(POLL_INTERVAL, &mut |_| Next::Continue).map_err(|error| text(&error))?;
+            }
+        }
+        self.app.end_session(&self.id).map_err(|error| text(&error))?;
+        if self.path.exists() {
+            // A second wait().
+            return Report::read(&self.path).map_err(|error| text(&error));
+        }
+        let directory = self.app.session(&self.id).map_err(|error| text(&error))?;
+        let parts = directory.ok_or("the session's directory is gone")?.parts().map_err(|error| text(&error))?;
+        Report::merge(&parts, &self.path)
+    }
+}

@@ -1,0 +1,116 @@
+//! Code objects seen by a session: kept alive while it lasts, so that an address always means the same function.
+
+use super::gil_cell::GilCell;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyCode;
+use std::collections::HashMap;
+use xray_core::limits::SYMBOLS;
+use xray_core::model::{Symbol, SymbolKind};
+use xray_core::trace::CallKey;
+
+/// What is known of a code object at once, without its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// A function of xray itself: never shown.
+    pub(crate) own: bool,
+    /// Below a folder of installed packages or of the standard library: not where a statement was written.
+    pub(crate) library: bool,
+}
+
+struct Pins {
+    places: HashMap<usize, (Py<PyAny>, Place)>,
+    own_directory: String,
+    overflow: u64,
+}
+
+static PINS: GilCell<Option<Pins>> = GilCell::new(None);
+
+const UNKNOWN: Place = Place { own: false, library: false };
+
+/// Starts to keep code objects; files below `own_directory` are xray's.
+pub(crate) fn start(py: Python<'_>, own_directory: &str) {
+    let own_directory = own_directory.to_owned();
+    PINS.with(py, |pins| *pins = Some(Pins { places: HashMap::with_capacity(4096), own_directory, overflow: 0 }));
+}
+
+/// Lets all of them go; returns how many did not fit.
+pub(crate) fn stop(py: Python<'_>) -> u64 {
+    let pins = PINS.with(py, Option::take).flatten();
+    // Dropped outside the cell: a code object's end may run weak-reference callbacks, which are Python code.
+    pins.map_or(0, |pins| pins.overflow)
+}
+
+/// Keeps `code` alive until the session ends.
+///
+/// # Safety
+/// `code` must be a live code object.
+pub(crate) unsafe fn pin(py: Python<'_>, code: *mut ffi::PyObject) -> Place {
+    let address = code as usize;
+    let known = PINS.with(py, |pins| {
+        let pins = pins.as_ref()?;
+        pins.places.get(&address).map(|(_, place)| *place)
+    });
+    if let Some(Some(place)) = known {
+        return place;
+    }
+    // SAFETY: a live object, by the caller's promise; this takes a reference of our own.
+    let object = unsafe { Bound::from_borrowed_ptr(py, code) };
+    let file = file_name(&object);
+    PINS.with(py, |pins| {
+        let Some(pins) = pins.as_mut() else { return UNKNOWN };
+        if pins.places.len() >= SYMBOLS {
+            pins.overflow += 1;
+            return UNKNOWN;
+        }
+        let place = Place { own: file.starts_with(&pins.own_directory), library: is_library(&file) };
+        pins.places.insert(address, (object.unbind(), place));
+        place
+    })
+    .unwrap_or(UNKNOWN)
+}
+
+fn is_library(file: &str) -> bool {
+    file.contains("/site-packages/")
+        || file.contains("/dist-packages/")
+        || file.starts_with('<')
+        || (file.contains("/lib/python3.") && !file.contains("/site-packages/"))
+}
+
+fn file_name(code: &Bound<'_, PyAny>) -> String {
+    code.getattr("co_filename").and_then(|name| name.extract()).unwrap_or_default()
+}
+
+/// The name and place of a pinned code object; `None` for an address that is not pinned.
+pub(crate) fn symbol(py: Python<'_>, key: CallKey) -> Option<Symbol> {
+    let code = pinned(py, key)?;
+    Some(Symbol {
+        kind: SymbolKind::Function,
+        name: text(&code, "co_qualname").or_else(|| text(&code, "co_name")).unwrap_or_else(|| "?".to_owned()),
+        file: file_name(&code),
+        line: code.getattr("co_firstlineno").and_then(|line| line.extract()).unwrap_or(0),
+        detail: String::new(),
+    })
+}
+
+/// Text that is not valid Unicode (lone surrogates) is shown with replacement characters, never lost.
+fn text(code: &Bound<'_, PyAny>, attribute: &str) -> Option<String> {
+    let value = code.getattr(attribute).ok()?;
+    let text = value.cast::<pyo3::types::PyString>().ok()?;
+    Some(text.to_string_lossy().into_owned())
+}
+
+/// The line of an instruction of a pinned code object; 0 when unknown.
+pub(crate) fn line(py: Python<'_>, key: CallKey, offset: u32) -> u32 {
+    let Some(code) = pinned(py, key) else { return 0 };
+    let Ok(code) = code.cast_into::<PyCode>() else { return 0 };
+    // SAFETY: a live code object; any offset is allowed, one outside gives -1.
+    let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), offset as std::ffi::c_int) };
+    u32::try_from(line).unwrap_or(0)
+}
+
+fn pinned<'py>(py: Python<'py>, key: CallKey) -> Option<Bound<'py, PyAny>> {
+    PINS.with(py, |pins| pins.as_ref()?.places.get(&(key.0 as usize)).map(|(code, _)| code.clone_ref(py)))
+        .flatten()
+        .map(|code| code.into_bound(py))
+}

@@ -1,0 +1,177 @@
+//! Tracing by the frame evaluation hook (PEP 523) on 3.11, which has no `sys.monitoring`. The hook is in place only
+//! while a traced request is in flight; between requests the interpreter runs as if xray were not there.
+
+use super::slot;
+use crate::os::thread;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
+use xray_core::trace::{Entry, Exit};
+
+/// `struct _PyInterpreterFrame` of 3.11 (Include/internal/pycore_frame.h), as far as it is read here.
+#[repr(C)]
+struct Frame {
+    function: *mut ffi::PyObject,
+    globals: *mut ffi::PyObject,
+    builtins: *mut ffi::PyObject,
+    locals: *mut ffi::PyObject,
+    code: *mut ffi::PyObject,
+    frame_object: *mut ffi::PyObject,
+    previous: *mut Frame,
+    previous_instruction: *const u16,
+    stack_top: c_int,
+    is_entry: bool,
+    owner: u8,
+}
+
+/// `PyCodeObject` of 3.11 (Include/cpython/code.h), up to its flags.
+#[repr(C)]
+struct Code {
+    head: ffi::PyVarObject,
+    constants: *mut ffi::PyObject,
+    names: *mut ffi::PyObject,
+    exception_table: *mut ffi::PyObject,
+    flags: c_int,
+}
+
+const OWNED_BY_GENERATOR: u8 = 1;
+/// Opcode of 3.11: the last instruction of a generator's frame before its body first runs.
+const RETURN_GENERATOR: u8 = 75;
+/// `CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR`
+const MAKES_GENERATOR: c_int = 0x20 | 0x80 | 0x200;
+/// Every Python call takes C stack while the hook is in place. With less than this left, the hook steps aside.
+const STACK_RESERVE: usize = 512 * 1024;
+/// Threads with small stacks keep this part of theirs in reserve.
+const STACK_RESERVE_PART: usize = 3;
+
+type EvalFrame = unsafe extern "C" fn(*mut ffi::PyThreadState, *mut Frame, c_int) -> *mut ffi::PyObject;
+
+unsafe extern "C" {
+    fn _PyEval_EvalFrameDefault(state: *mut ffi::PyThreadState, frame: *mut Frame, throw: c_int) -> *mut ffi::PyObject;
+    fn _PyInterpreterState_GetEvalFrameFunc(interpreter: *mut ffi::PyInterpreterState) -> Option<EvalFrame>;
+    fn _PyInterpreterState_SetEvalFrameFunc(interpreter: *mut ffi::PyInterpreterState, function: EvalFrame);
+}
+
+/// Set when the hook stepped aside for want of C stack; the traces then in flight are incomplete.
+static STEPPED_ASIDE: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Lowest stack address at which the hook still records; 0 = not yet known.
+    static STACK_FLOOR: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether nobody else uses the hook.
+pub(super) fn is_free(_py: Python<'_>) -> bool {
+    // SAFETY: the GIL is held, so there is a current interpreter.
+    unsafe { _PyInterpreterState_GetEvalFrameFunc(ffi::PyInterpreterState_Get()) }
+        .is_none_or(|function| std::ptr::fn_addr_eq(function, _PyEval_EvalFrameDefault as EvalFrame))
+}
+
+/// Checks by experiment that frames and code objects are laid out as this file believes.
+///
+/// # Errors
+/// When they are not: then nothing may rely on it.
+pub(super) fn self_test(py: Python<'_>) -> PyResult<()> {
+    for program in ["None", "(None for _ in ())"] {
+        let code = py.import("builtins")?.call_method1("compile", (program, "<xray>", "eval"))?;
+        let inner = code.getattr("co_consts")?.get_item(0)?;
+        let code = if inner.hasattr("co_flags")? { inner } else { code };
+        let expected: c_int = code.getattr("co_flags")?.extract()?;
+        // SAFETY: a live code object, larger than what is read of it.
+        let read = unsafe { (*code.as_ptr().cast::<Code>()).flags };
+        if read != expected {
+            return Err(PyRuntimeError::new_err("code objects are not laid out as this version of xray expects"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the hook in place; false when somebody else's is there.
+pub(super) fn install(py: Python<'_>) -> bool {
+    if !is_free(py) {
+        return false;
+    }
+    // SAFETY: the GIL is held; `record_frame` has the type of an evaluation function of 3.11.
+    unsafe { _PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), record_frame) };
+    true
+}
+
+/// Takes the hook away, if it is ours.
+pub(super) fn remove(_py: Python<'_>) {
+    // SAFETY: the GIL is held. Frames that run under our hook return through it; new ones no longer enter it.
+    unsafe {
+        let interpreter = ffi::PyInterpreterState_Get();
+        let ours = _PyInterpreterState_GetEvalFrameFunc(interpreter)
+            .is_some_and(|function| std::ptr::fn_addr_eq(function, record_frame as EvalFrame));
+        if ours {
+            _PyInterpreterState_SetEvalFrameFunc(interpreter, _PyEval_EvalFrameDefault);
+        }
+    }
+}
+
+/// Whether the hook stepped aside since the last call.
+pub(super) fn take_stepped_aside() -> bool {
+    STEPPED_ASIDE.swap(false, Ordering::Relaxed)
+}
+
+unsafe extern "C" fn record_frame(
+    state: *mut ffi::PyThreadState,
+    frame: *mut Frame,
+    throw: c_int,
+) -> *mut ffi::PyObject {
+    // SAFETY: called by the interpreter with the GIL held and its own arguments, which are passed on unchanged. The
+    // frame is alive until evaluation returns; it is not read after that (a generator's may be gone), and `code` is
+    // kept alive by the session's pin, taken when it was first recorded.
+    unsafe {
+        let (code, Some(how)) = ((*frame).code, entry(frame, throw)) else {
+            return _PyEval_EvalFrameDefault(state, frame, throw);
+        };
+        if slot::current_strand().is_null() {
+            return _PyEval_EvalFrameDefault(state, frame, throw);
+        }
+        if near_stack_end(&raw const code as usize) {
+            STEPPED_ASIDE.store(true, Ordering::Relaxed);
+            _PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), _PyEval_EvalFrameDefault);
+            return _PyEval_EvalFrameDefault(state, frame, throw);
+        }
+        slot::enter(code, how);
+        let result = _PyEval_EvalFrameDefault(state, frame, throw);
+        slot::leave(code, if result.is_null() { Exit::Unwind } else { Exit::Return });
+        result
+    }
+}
+
+/// How the frame is entered; `None` for a call that only makes a generator, which runs nothing of its body.
+#[inline(always)]
+unsafe fn entry(frame: *const Frame, throw: c_int) -> Option<Entry> {
+    // SAFETY: a live frame, by the caller; `code` is a code object and `previous_instruction` points into its
+    // bytecode.
+    unsafe {
+        let flags = (*(*frame).code.cast::<Code>()).flags;
+        if flags & MAKES_GENERATOR == 0 {
+            return Some(Entry::Start);
+        }
+        if (*frame).owner != OWNED_BY_GENERATOR {
+            return None;
+        }
+        if throw != 0 {
+            return Some(Entry::Throw);
+        }
+        let opcode = (*(*frame).previous_instruction).to_le_bytes()[0];
+        Some(if opcode == RETURN_GENERATOR { Entry::Start } else { Entry::Resume })
+    }
+}
+
+#[inline(always)]
+fn near_stack_end(here: usize) -> bool {
+    STACK_FLOOR.with(|floor| {
+        if floor.get() == 0 {
+            let (low, size) = thread::stack_bounds().unwrap_or((0, 0));
+            floor.set((low + STACK_RESERVE.min(size / STACK_RESERVE_PART)).max(1));
+        }
+        here < floor.get()
+    })
+}
