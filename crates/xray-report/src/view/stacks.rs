@@ -9,6 +9,9 @@ use std::collections::{BinaryHeap, HashMap};
 
 /// Callers followed from a function upwards.
 const CALLERS: usize = 24;
+/// Frames of a tree read from the bottom, about 40 MB: past it, functions that ran get no callers any more. The heaviest
+/// come first.
+const BOTTOM_UP_FRAMES: usize = 300_000;
 /// Shortest run of library frames that is folded.
 const RUN: usize = 3;
 
@@ -156,14 +159,22 @@ struct Frame<'a> {
 struct Arena<'a> {
     frames: Vec<Frame<'a>>,
     roots: Vec<usize>,
-    index: HashMap<(usize, &'a str, Option<&'a str>), usize>,
+    /// By parent and function.
+    index: HashMap<(usize, usize), usize>,
     total_ns: u64,
+}
+
+/// For each node a number that stands for its function: names are long and compared once, not at each of their callers.
+fn functions(nodes: &[TreeNode]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    let names = nodes.iter().map(|node| (node.name.as_str(), node.file.as_deref()));
+    names.enumerate().map(|(at, name)| *known.entry(name).or_insert(at)).collect()
 }
 
 impl<'a> Arena<'a> {
     /// The frame of this function below `parent`.
-    fn frame(&mut self, parent: Option<usize>, of: &'a TreeNode) -> usize {
-        let key = (parent.unwrap_or(usize::MAX), of.name.as_str(), of.file.as_deref());
+    fn frame(&mut self, parent: Option<usize>, function: usize, of: &'a TreeNode) -> usize {
+        let key = (parent.unwrap_or(usize::MAX), function);
         if let Some(at) = self.index.get(&key) {
             return *at;
         }
@@ -200,10 +211,11 @@ impl<'a> Arena<'a> {
 
     fn fill_top_down(&mut self, nodes: &'a [TreeNode], kind: Option<&str>) {
         let chosen = of_kind(nodes, kind);
+        let function = functions(nodes);
         let mut frame_of = vec![0; nodes.len()];
         for (at, node) in nodes.iter().enumerate().filter(|(at, _)| chosen[*at]) {
             let parent = parent_of(node, at).filter(|parent| chosen[*parent]);
-            frame_of[at] = self.frame(parent.map(|p| frame_of[p]), node);
+            frame_of[at] = self.frame(parent.map(|p| frame_of[p]), function[at], node);
             self.add(frame_of[at], node, node.count, node.weight_ns, node.self_ns);
             if parent.is_none() {
                 self.total_ns = self.total_ns.saturating_add(node.weight_ns);
@@ -213,17 +225,21 @@ impl<'a> Arena<'a> {
 
     fn fill_bottom_up(&mut self, nodes: &'a [TreeNode], kind: Option<&str>) {
         let chosen = of_kind(nodes, kind);
-        for (at, node) in nodes.iter().enumerate().filter(|(at, _)| chosen[*at]) {
-            if node.self_ns == 0 {
-                continue;
-            }
+        let function = functions(nodes);
+        let mut ran: Vec<usize> = (0..nodes.len()).filter(|at| chosen[*at] && nodes[*at].self_ns > 0).collect();
+        ran.sort_by_key(|at| Reverse(nodes[*at].self_ns));
+        for at in ran {
+            let node = &nodes[at];
             self.total_ns = self.total_ns.saturating_add(node.self_ns);
-            let mut frame = self.frame(None, node);
+            let mut frame = self.frame(None, function[at], node);
             self.add(frame, node, node.count, node.self_ns, node.self_ns);
             let mut below = at;
             for _ in 0..CALLERS {
+                if self.frames.len() >= BOTTOM_UP_FRAMES {
+                    break;
+                }
                 let Some(caller) = parent_of(&nodes[below], below).filter(|c| chosen[*c]) else { break };
-                frame = self.frame(Some(frame), &nodes[caller]);
+                frame = self.frame(Some(frame), function[caller], &nodes[caller]);
                 self.add(frame, &nodes[caller], node.count, node.self_ns, 0);
                 below = caller;
             }
@@ -311,10 +327,13 @@ impl<'a> Arena<'a> {
         let mut run = Vec::new();
         loop {
             let frame = &self.frames[at];
+            if !frame.file.is_some_and(is_library) {
+                return run;
+            }
             let mut shown = frame.children.iter().filter(|child| self.frames[**child].shown);
             let (Some(only), None) = (shown.next(), shown.next()) else { return run };
             let passes_on = frame.weight_ns.saturating_sub(self.frames[*only].weight_ns) <= self.total_ns / 100;
-            if !passes_on || !frame.file.is_some_and(is_library) {
+            if !passes_on {
                 return run;
             }
             run.push(at);
