@@ -7,24 +7,13 @@ use crate::model::{Difference, Report, Session, TracingCost};
 /// A fact with its label.
 pub(crate) type Fact = (&'static str, String);
 
-/// What may mislead a reader who stops after the first line: recovery, losses, lost processes, warnings.
+/// What may mislead a reader who stops after the first line: recovery, losses, warnings (a lost process is one).
 pub(crate) fn alerts(report: &Report) -> Vec<String> {
     let mut alerts = Vec::new();
     if report.recovered {
         alerts.push("The file is damaged or cut; this is what could be recovered.".to_owned());
     }
     alerts.extend(losses(&report.loss).into_iter().filter(|line| line.misleads).map(|line| format!("{}.", line.text)));
-    let lost: Vec<String> = report
-        .session
-        .processes
-        .iter()
-        .filter(|p| p.end == "lost")
-        .map(|p| format!("{} ({})", p.pid, p.host))
-        .collect();
-    if !lost.is_empty() {
-        let which = if lost.len() <= 5 { lost.join(", ") } else { count(lost.len() as u64) };
-        alerts.push(format!("Killed or cut off in mid-session: process {which}; its last second may be missing."));
-    }
     alerts.extend(report.notes.iter().filter(|note| note.severity == "warning").map(|note| note.message.clone()));
     alerts
 }
@@ -61,7 +50,7 @@ pub(crate) fn tracing_cost(cost: &TracingCost, budget: f64) -> Vec<String> {
         }
     }
     if let Some(reason) = &cost.reason {
-        lines.push(format!("No comparison of traced with control: {reason}"));
+        lines.push(format!("No comparison of traced with control: {}.", reason.trim_end_matches('.')));
     }
     lines.push(match cost.process_share {
         Some(share) => format!(
@@ -184,10 +173,8 @@ mod tests {
     fn all_that_may_mislead_is_said_first() {
         let mut report = report();
         report.recovered = true;
-        report.session.processes[0].end = "lost";
         let alerts = alerts(&report);
         assert!(alerts[0].contains("recovered"));
-        assert!(alerts.iter().any(|a| a.contains("process 4711")));
         assert!(alerts.iter().any(|a| a == "A debugger was attached."));
     }
 
