@@ -65,7 +65,7 @@ fn attach_in(app: AppDirectory, id: &SessionId) -> Result<AppSession, CliError> 
 
 /// What a session's files say of its state, without asking its processes.
 fn state_on_disk(file: &SessionFile, is_current: bool) -> &'static str {
-    if file.joinable(unix_now_ns()) {
+    if file.recording(unix_now_ns()) {
         "recording"
     } else if is_current {
         "draining"

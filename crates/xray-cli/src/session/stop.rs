@@ -13,7 +13,7 @@ use xray_core::model::StoppedBy;
 pub(crate) fn run(selection: &Selection) -> Result<Outcome, CliError> {
     let mut session = super::select(selection)?;
     let id = session.directory().id().0.clone();
-    if !session.file().joinable(unix_now_ns()) {
+    if !session.file().recording(unix_now_ns()) {
         console::note(&format!("session {id} has ended already; get it with: xray session fetch {id} -o FILE"));
         return Ok(Outcome::Done);
     }

@@ -221,9 +221,14 @@ impl SessionDirectory {
 }
 
 impl SessionFile {
-    /// Whether a process may join at this instant: open to all, not stopped, and the deadline is ahead.
+    /// Whether recording goes on at this instant: not stopped, and the deadline is ahead.
+    pub fn recording(&self, now_unix_ns: u64) -> bool {
+        self.stopped_by.is_none() && now_unix_ns < self.ends_unix_ns
+    }
+
+    /// Whether a process may join at this instant: recording, and open to all.
     pub fn joinable(&self, now_unix_ns: u64) -> bool {
-        self.only_pid.is_none() && self.stopped_by.is_none() && now_unix_ns < self.ends_unix_ns
+        self.only_pid.is_none() && self.recording(now_unix_ns)
     }
 
     /// Whether no process can be in the session any more: the deadline, the time for draining and some more for

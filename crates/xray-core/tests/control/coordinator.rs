@@ -206,3 +206,22 @@ fn the_survey_sees_processes_and_merged_transactions() {
     assert_eq!(processes.len(), 2);
     assert!(processes.iter().all(|p| p.state == Some(AgentState::Idle) && p.info.is_ok()));
 }
+
+#[test]
+fn a_session_of_one_process_is_watched_and_joined_by_nobody() {
+    let base = tempfile::tempdir().unwrap();
+    let owner = agent(base.path(), 4, 1);
+    let other = agent(base.path(), 9, 1);
+    let mut file = running("alone");
+    file.only_pid = Some(std::process::id());
+    app(base.path()).begin_session(&file).unwrap();
+    owner.state.lock().unwrap().session = Some(file.spec.header.id.clone());
+
+    let mut session = AppSession::attach(app(base.path()), &file.spec.header.id).unwrap().unwrap();
+    let progress = session.poll().unwrap();
+    assert_eq!((progress.state, progress.traced, progress.processes), (AgentState::Recording, 4, 1));
+    assert_eq!((owner.state.lock().unwrap().stops, other.state.lock().unwrap().arms), (0, 0));
+    assert!(matches!(start(app(base.path()), &request(KNOWN)), Err(StartError::Running(_))));
+    drop(owner);
+    assert!(start(app(base.path()), &request(KNOWN)).is_ok(), "its process is gone: nobody can be in it");
+}

@@ -297,7 +297,7 @@ impl AppSession {
             self.alone_since.get_or_insert_with(Instant::now);
         }
         let alone = self.alone_since.is_some_and(|since| since.elapsed() >= EXIT_AFTER);
-        if self.file.joinable(now) {
+        if self.file.recording(now) {
             if by_traces {
                 self.stop(StoppedBy::Traces)?;
             } else if alone {
@@ -335,7 +335,7 @@ impl AppSession {
         let now = unix_now_ns();
         let first_reason =
             self.members.values().find_map(stopped_by).or_else(|| self.departed.iter().find_map(|p| p.stopped_by));
-        let over = !self.file.joinable(now);
+        let over = !self.file.recording(now);
         sum.stopped_by = self.file.stopped_by.or(first_reason).or(over.then_some(StoppedBy::Time));
         sum.elapsed_ns = now.saturating_sub(header.started_unix_ns).min(header.limits.duration_ns);
         sum.processes = self.members.values().filter(|m| m.joined).count();
