@@ -14,7 +14,7 @@ def test_importing_xray_changes_nothing(run):
         assert sys.meta_path == before[1]
         assert threading.active_count() == 1
         # What only reports and decorators need is not there yet.
-        for heavy in ("inspect", "json", "logging", "dataclasses", "pathlib", "sqlite3", "xray.session", "xray.report"):
+        for heavy in "inspect json typing logging dataclasses pathlib sqlite3 xray.session xray.report".split():
             assert heavy not in set(sys.modules) - before[0], heavy
         for name in xray.__all__:
             assert getattr(xray, name) is not None

@@ -15,15 +15,16 @@ Importing this module starts nothing and changes nothing.
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Literal
-
 from xray._install import install
 from xray._transaction import set_transaction_name, transaction
 from xray._xray import __version__
 from xray.integrations.wsgi import wsgi
 
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
+    import os
+    from typing import Any, Literal
+
     from xray.report import Report
     from xray.session import Progress, Session
 

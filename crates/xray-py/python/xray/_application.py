@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Protocol
 
 from xray._log import warn_once
 
-#: A route of the application's router: (methods or None, template, handler or None, url name or None).
-Route = tuple[Sequence[str] | None, str, str | None, str | None]
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
 
+    #: A route of the application's router: (methods or None, template, handler or None, url name or None).
+    Route = tuple[Sequence[str] | None, str, str | None, str | None]
 
-class Framework(Protocol):
-    """A web framework in use. Its methods are called by an agent thread, never inside a request."""
+    class Framework(Protocol):
+        """A web framework in use. Its methods are called by an agent thread, never inside a request."""
 
-    def version(self) -> str:
-        """``Django 5.2.19``."""
+        def version(self) -> str:
+            """``Django 5.2.19``."""
 
-    def routes(self) -> Sequence[Route]:
-        """All routes of its router."""
+        def routes(self) -> Sequence[Route]:
+            """All routes of its router."""
 
-    def resolve_path(self, path: str) -> str | None:
-        """The template of a concrete path, None when no route matches."""
+        def resolve_path(self, path: str) -> str | None:
+            """The template of a concrete path, None when no route matches."""
 
 
 _frameworks: list[Framework] = []

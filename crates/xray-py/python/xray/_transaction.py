@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, TypeVar, cast
 
 from xray import _xray
 from xray._install import install
 from xray._traceback import drop_own_frame, error_name
 from xray._xray import begin, current
 
-F = TypeVar("F", bound=Callable[..., Any])
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 _KINDS = {"web": _xray.WEB, "background": _xray.BACKGROUND, "other": _xray.OTHER}
 
@@ -94,7 +96,8 @@ class transaction:
 
     def __call__(self, function: F) -> F:
         if isinstance(function, staticmethod | classmethod):
-            return cast(F, type(function)(self(function.__func__)))
+            return type(function)(self(function.__func__))
+        import functools
         import inspect
 
         if isinstance(function, type) or not callable(function):
@@ -105,7 +108,7 @@ class transaction:
                 "consumer's code; mark the code that consumes it"
             )
         marked = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._function(function)
-        return cast(F, functools.update_wrapper(marked, function))
+        return functools.update_wrapper(marked, function)  # type: ignore[return-value]
 
     def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*args: Any, **kwargs: Any) -> Any:

@@ -7,14 +7,17 @@ same reason it must not use properties or attribute hooks that other code define
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
 
 from xray._import_hook import Unsupported
 from xray._traceback import error_name
-from xray._xray import Transaction
+
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from xray._xray import Transaction
 
 #: The transaction that a WSGI application of the current context has begun, while the application's call runs. One
 #: that is open without it belongs to an earlier response that was never closed, and must not swallow the next request.
@@ -28,6 +31,8 @@ def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..
 
     :raises Unsupported: there is no such function.
     """
+    import functools
+
     original = vars(owner).get(name)
     if not callable(original):
         raise Unsupported(f"{owner.__name__} has no function {name}: its integration is off")

@@ -6,16 +6,18 @@ import functools
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import django
 from django.conf import settings
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
-from xray._application import Route
-from xray._xray import Transaction
 from xray.integrations._base import method_name
+
+if TYPE_CHECKING:
+    from xray._application import Route
+    from xray._xray import Transaction
 
 #: More routes than any list that people read.
 _MAX_ROUTES = 10_000

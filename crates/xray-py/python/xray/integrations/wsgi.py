@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from types import GeneratorType
-from typing import Any
 
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import WEB, Transaction, begin
+from xray._xray import WEB, begin
 from xray.integrations._base import fail, method_name, request_transaction
+
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from xray._xray import Transaction
 
 #: Set on classes whose code is not Python's own static C code.
 _HEAP_TYPE = 1 << 9
+_Generator = type(_ for _ in ())
 
 
 def wsgi(app: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
@@ -123,9 +128,7 @@ def _watched(body: Any, environ: dict[str, Any], transaction: Transaction) -> An
         is_file = isinstance(body, file_wrapper)
     else:
         # A function of the server that makes objects of the server, in C.
-        is_file = file_wrapper is not None and not (
-            type(body).__flags__ & _HEAP_TYPE or isinstance(body, GeneratorType)
-        )
+        is_file = file_wrapper is not None and not (type(body).__flags__ & _HEAP_TYPE or isinstance(body, _Generator))
     if not is_file:
         return _Body(body, transaction)
     if not _end_with_close(body, transaction):
