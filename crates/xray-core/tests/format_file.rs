@@ -1,0 +1,104 @@
+//! A whole session's file.
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod sessions;
+
+use proptest::prelude::*;
+use xray_core::format::{dump, read, write};
+use xray_core::model::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn reading_gives_back_what_was_written(session in sessions::session()) {
+        let bytes = write(&session).unwrap();
+        prop_assert_eq!(&bytes, &write(&session).unwrap(), "the same bytes each time");
+        let read = read(&bytes).unwrap();
+        prop_assert!(read.complete && read.damage.is_none());
+        prop_assert_eq!(read.data, session);
+    }
+
+    #[test]
+    fn a_cut_file_says_so(session in sessions::session(), at in any::<prop::sample::Index>()) {
+        let bytes = write(&session).unwrap();
+        let cut = at.index(bytes.len());
+        if let Ok(read) = read(&bytes[..cut]) {
+            prop_assert!(read.data.recovered && !read.complete);
+            prop_assert!(read.data.notes.iter().any(|note| note.code.0 == "file_damaged"));
+            prop_assert_eq!(read.data.header, session.header);
+        }
+    }
+
+    #[test]
+    fn flipped_bits_never_panic(
+        session in sessions::session(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..8), 1..9),
+    ) {
+        let mut bytes = write(&session).unwrap();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        if let Ok(read) = read(&bytes) {
+            // Whatever it is, it can be written and read again.
+            let again = write(&read.data).unwrap();
+            prop_assert_eq!(xray_core::format::read(&again).unwrap().data, read.data);
+        }
+        dump(&bytes).for_each(drop);
+    }
+}
+
+#[test]
+fn large_trees_tables_and_lists_are_split_into_chunks() {
+    let mut symbols = SymbolTable::default();
+    for line in 0..30_000 {
+        let name = format!("function number {line} with a name of some length");
+        symbols.intern(Symbol { kind: SymbolKind::Function, name, file: "a.py".into(), line, detail: String::new() });
+    }
+    let node = |at: u32| CallTreeNode {
+        parent: at.checked_sub(1).map(|before| before / 2),
+        symbol: SymbolId(at),
+        calls: 1,
+        resumes: 0,
+        errors: 0,
+        rows: 0,
+        traces: 1,
+        total_ns: 1,
+        self_ns: 1,
+        min_ns: 1,
+        max_ns: 1,
+    };
+    let (nodes, _) = preorder((0..30_000).map(node).collect());
+    let note = |n: u32| Note {
+        code: NoteCode(format!("{n:08}")),
+        severity: Severity::Info,
+        message: "A long sentence. ".repeat(100),
+    };
+    let session = SessionData {
+        header: sessions::header(),
+        ended_unix_ns: sessions::START,
+        stopped_by: StoppedBy::Time,
+        recovered: false,
+        processes: Vec::new(),
+        symbols,
+        requests: RequestCounts::default(),
+        traced: ArmStats::default(),
+        control: ArmStats::default(),
+        traces: Vec::new(),
+        call_tree: CallTree { nodes },
+        sample_tree: SampleTree::default(),
+        sample_stats: SampleStats::default(),
+        series: Default::default(),
+        loss: Vec::new(),
+        decisions: Vec::new(),
+        notes: (0..2_000).map(note).collect(),
+        process_cpu_ns: 0,
+        xray_cpu_ns: 0,
+    };
+    let bytes = write(&session).unwrap();
+    let of = |kind| dump(&bytes).filter(|chunk| chunk.kind == Some(kind)).count();
+    use xray_core::format::Kind;
+    assert!(of(Kind::Symbols) > 1 && of(Kind::CallTree) == 3 && of(Kind::Delta) > 1);
+    assert_eq!(read(&bytes).unwrap().data, session);
+}
