@@ -86,9 +86,9 @@ pub const CHUNK_RAW_BYTES: usize = 8 << 20;
 /// A chunk that shrinks to less than this fraction is stored as it is, so that a reader can refuse any chunk that
 /// claims to grow more: a small file cannot become large.
 pub const CHUNK_EXPANSION: usize = 24;
-/// Memory that the contents of a file may take when read: this much, in bytes, ...
-pub const FILE_MEMORY_BASE: u64 = 96 << 20;
+/// Memory that the contents of a file may take when read and reported on: this much, in bytes, ...
+pub const FILE_MEMORY_BASE: u64 = 40 << 20;
 /// ... and this much for each byte of the file.
-pub const FILE_MEMORY_PER_BYTE: u64 = 32;
+pub const FILE_MEMORY_PER_BYTE: u64 = 40;
 /// Bytes checksummed while looking for the next whole chunk in a damaged file, for each byte of the file.
 pub const FILE_RESYNC_PER_BYTE: u64 = 16;

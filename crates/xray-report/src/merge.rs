@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use xray_core::model::{
-    CallTree, LossKind, PathNode, ProcessInfo, ProcessKey, SampleTree, SessionData, SessionHeader, SessionId, Symbol,
-    SymbolId, SymbolTable, Trace, TreeSum,
+    CallTree, LossKind, ProcessInfo, ProcessKey, SampleTree, SessionData, SessionHeader, SessionId, SymbolId,
+    SymbolTable, Trace, TreeSum,
 };
 use xray_core::retention::{TraceRank, keep};
 
@@ -37,24 +37,23 @@ pub fn canonical(session: SessionData) -> SessionData {
     combine(session, None)
 }
 
-fn combine(mut a: SessionData, b: Option<SessionData>) -> SessionData {
-    let names = [Some(&a), b.as_ref()].into_iter().flatten().flat_map(|session| session.symbols.entries());
-    let symbols = sorted_table(names);
+fn combine(mut a: SessionData, mut b: Option<SessionData>) -> SessionData {
+    let tables = [Some(&mut a), b.as_mut()].into_iter().flatten().map(|session| std::mem::take(&mut session.symbols));
+    let (symbols, moved) = sorted_table(tables);
     let mut call_tree = TreeSum::default();
     let mut sample_tree = TreeSum::default();
     let mut traces = Vec::new();
-    let mut add_detail = |session: &mut SessionData| {
-        let moved = renumbered(&session.symbols, &symbols);
-        add_tree(&mut call_tree, &session.call_tree.nodes, &moved);
-        add_tree(&mut sample_tree, &session.sample_tree.nodes, &moved);
-        traces.extend(std::mem::take(&mut session.traces).into_iter().map(|mut trace| {
-            trace.nodes.iter_mut().for_each(|node| node.symbol = moved[node.symbol.0 as usize]);
-            trace
-        }));
-    };
-    add_detail(&mut a);
-    if let Some(mut b) = b {
-        add_detail(&mut b);
+    let sessions = [Some(&mut a), b.as_mut()].into_iter().flatten();
+    for (session, moved) in sessions.zip(&moved) {
+        let id = |symbol: SymbolId| moved[symbol.0 as usize];
+        call_tree.add(&std::mem::take(&mut session.call_tree).nodes, id);
+        sample_tree.add(&std::mem::take(&mut session.sample_tree).nodes, id);
+        for mut trace in std::mem::take(&mut session.traces) {
+            trace.nodes.iter_mut().for_each(|node| node.symbol = id(node.symbol));
+            traces.push(trace);
+        }
+    }
+    if let Some(b) = b {
         add_totals(&mut a, b);
     }
     a.symbols = symbols;
@@ -96,25 +95,20 @@ fn add_totals(a: &mut SessionData, b: SessionData) {
     a.xray_cpu_ns = a.xray_cpu_ns.saturating_add(b.xray_cpu_ns);
 }
 
-fn sorted_table<'a>(names: impl Iterator<Item = &'a Symbol>) -> SymbolTable {
-    let mut names: Vec<&Symbol> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut table = SymbolTable::default();
-    for symbol in names {
-        table.intern(symbol.clone());
+/// One sorted table of all symbols, and for each of the tables the new id of each of its symbols.
+fn sorted_table(tables: impl Iterator<Item = SymbolTable>) -> (SymbolTable, Vec<Vec<SymbolId>>) {
+    let mut moved = Vec::new();
+    let mut named = Vec::new();
+    for (table, symbols) in tables.map(SymbolTable::into_entries).enumerate() {
+        moved.push(vec![SymbolId(0); symbols.len()]);
+        named.extend(symbols.into_iter().enumerate().map(|(id, symbol)| (symbol, table, id)));
     }
-    table
-}
-
-/// For each id of `from` the id in `to`, a sorted table that has all of them.
-fn renumbered(from: &SymbolTable, to: &SymbolTable) -> Vec<SymbolId> {
-    let place = |symbol: &Symbol| to.entries().binary_search(symbol).unwrap_or_else(|at| at);
-    from.entries().iter().map(|symbol| SymbolId(place(symbol) as u32)).collect()
-}
-
-fn add_tree<N: PathNode>(sum: &mut TreeSum<N>, nodes: &[N], moved: &[SymbolId]) {
-    sum.add(nodes, |symbol| moved[symbol.0 as usize]);
+    named.sort_unstable();
+    let mut sorted = SymbolTable::default();
+    for (symbol, table, id) in named {
+        moved[table][id] = sorted.intern(symbol);
+    }
+    (sorted, moved)
 }
 
 /// The traces that the session keeps, by id; the same id twice is the same trace.

@@ -93,6 +93,16 @@ impl Assembly {
         Ok(())
     }
 
+    /// A report gives each node its name: one long name in many nodes must not make it large.
+    fn take_names(&mut self, symbols: impl Iterator<Item = SymbolId>) -> Result<(), ChunkError> {
+        let length = |id| {
+            let symbol: &Symbol = &self.symbols[id];
+            symbol.name.len() + symbol.file.len() + symbol.detail.len()
+        };
+        let bytes = symbols.map(length).fold(0, |sum, length| sum + length as u64);
+        self.take(bytes)
+    }
+
     fn add_session(&mut self, frame: &Frame<'_>) -> Result<(), ChunkError> {
         let header = self.decoder.decode::<wire::Session>(frame)?.into_model()?;
         match &self.header {
@@ -116,9 +126,9 @@ impl Assembly {
 
     fn add_symbols(&mut self, frame: &Frame<'_>) -> Result<(), ChunkError> {
         let wire::Symbols { first, symbols } = self.decoder.decode(frame)?;
-        // Each symbol stands in the table twice, with the room that growing tables leave.
-        let per_symbol = 4 * size_of::<Symbol>() as u64 + 64;
-        self.take(symbols.len() as u64 * per_symbol + 2 * u64::from(frame.raw_len))?;
+        // With the room that growing tables leave, and three allocations.
+        let per_symbol = 2 * size_of::<Symbol>() as u64 + 112;
+        self.take(symbols.len() as u64 * per_symbol + u64::from(frame.raw_len))?;
         let scope = self.scopes.entry(frame.scope).or_default();
         let after_all = scope.symbols.last().is_none_or(|(start, ids)| *start as usize + ids.len() <= first as usize);
         if !after_all || (first as usize + symbols.len()) > u32::MAX as usize {
@@ -148,6 +158,7 @@ impl Assembly {
         self.take(trace.memory())?;
         let (lost, scope) = self.lookup(frame, damaged);
         let trace = trace.into_model(symbols_of(scope, lost))?;
+        self.take_names(trace.nodes.iter().map(|node| node.symbol))?;
         let seen = trace.started_unix_ns.saturating_add(trace.duration_ns);
         self.saw(frame.scope, seen);
         self.traces.push(trace);
@@ -159,6 +170,7 @@ impl Assembly {
         self.take(tree.len() as u64 * tree_node_bytes::<CallTreeNode>())?;
         let (lost, scope) = self.lookup(frame, damaged);
         let (first, nodes) = (tree.first, tree.into_model(symbols_of(scope, lost))?);
+        self.take_names(nodes.iter().map(|node| node.symbol))?;
         let scope = self.scopes.entry(frame.scope).or_default();
         continue_tree(&mut self.call_tree, &mut scope.call_tree, first, nodes)
     }
@@ -168,6 +180,7 @@ impl Assembly {
         self.take(tree.len() as u64 * tree_node_bytes::<SampleTreeNode>())?;
         let (lost, scope) = self.lookup(frame, damaged);
         let (first, nodes) = (tree.first, tree.into_model(symbols_of(scope, lost))?);
+        self.take_names(nodes.iter().map(|node| node.symbol))?;
         let scope = self.scopes.entry(frame.scope).or_default();
         continue_tree(&mut self.sample_tree, &mut scope.sample_tree, first, nodes)
     }

@@ -1,6 +1,7 @@
 //! Names of what was seen: Python functions and the segments that integrations report.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,27 +48,49 @@ pub struct Symbol {
 pub struct SymbolId(pub u32);
 
 /// All symbols of a session, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct SymbolTable {
     entries: Vec<Symbol>,
-    index: HashMap<Symbol, SymbolId>,
+    /// Hash to id; of symbols with the same hash the later ones stand at the next free number. The symbols themselves
+    /// are not kept a second time: a table may have hundreds of thousands.
+    index: HashMap<u64, SymbolId>,
+    hasher: RandomState,
 }
+
+impl PartialEq for SymbolTable {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for SymbolTable {}
 
 impl SymbolTable {
     /// The id of `symbol`, which is added when it is new.
     pub fn intern(&mut self, symbol: Symbol) -> SymbolId {
-        if let Some(id) = self.index.get(&symbol) {
-            return *id;
-        }
-        let id = SymbolId(self.entries.len() as u32);
-        self.entries.push(symbol.clone());
-        self.index.insert(symbol, id);
-        id
+        self.place(&symbol).unwrap_or_else(|free| {
+            let id = SymbolId(self.entries.len() as u32);
+            self.entries.push(symbol);
+            self.index.insert(free, id);
+            id
+        })
     }
 
     /// The id of `symbol`, if it is there.
     pub fn find(&self, symbol: &Symbol) -> Option<SymbolId> {
-        self.index.get(symbol).copied()
+        self.place(symbol).ok()
+    }
+
+    /// Its id, or the place in the index where it belongs.
+    fn place(&self, symbol: &Symbol) -> Result<SymbolId, u64> {
+        let mut hash = self.hasher.hash_one(symbol);
+        while let Some(id) = self.index.get(&hash) {
+            if self.entries[id.0 as usize] == *symbol {
+                return Ok(*id);
+            }
+            hash = hash.wrapping_add(1);
+        }
+        Err(hash)
     }
 
     /// The symbol with this id, or `None` for an id of another table.
@@ -78,6 +101,11 @@ impl SymbolTable {
     /// All symbols; the position is the id.
     pub fn entries(&self) -> &[Symbol] {
         &self.entries
+    }
+
+    /// All symbols; the position was the id.
+    pub fn into_entries(self) -> Vec<Symbol> {
+        self.entries
     }
 }
 

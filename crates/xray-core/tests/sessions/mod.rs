@@ -8,10 +8,10 @@ use xray_core::histogram::LatencyHistogram;
 use xray_core::model::*;
 
 /// Start of all of them.
-pub const START: u64 = 1_767_225_600_000_000_000;
+pub(crate) const START: u64 = 1_767_225_600_000_000_000;
 
 /// The header that all of them have.
-pub fn header() -> SessionHeader {
+pub(crate) fn header() -> SessionHeader {
     SessionHeader {
         id: SessionId("s0123456789a".to_owned()),
         app: "blog".to_owned(),
@@ -244,7 +244,7 @@ fn lists() -> impl Strategy<Value = Lists> {
 }
 
 /// Any session with [`header`] that keeps what the model promises.
-pub fn session() -> impl Strategy<Value = SessionData> {
+pub(crate) fn session() -> impl Strategy<Value = SessionData> {
     let ends =
         [StoppedBy::Time, StoppedBy::Traces, StoppedBy::User, StoppedBy::Exit, StoppedBy::Refused, StoppedBy::Lost];
     let facts = (prop::sample::select(ends.to_vec()), any::<bool>(), [number(), number(), number()], number());

@@ -8,6 +8,8 @@ mod limits;
 mod repeated;
 mod samples;
 mod slow;
+#[cfg(test)]
+mod tests;
 
 use super::call_paths::CallPaths;
 use super::components::Components;
