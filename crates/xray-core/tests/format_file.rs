@@ -7,6 +7,51 @@ use proptest::prelude::*;
 use xray_core::format::{dump, read, write};
 use xray_core::model::*;
 
+/// The chunks of a file, not compressed: kind, scope, payload.
+fn unpacked(bytes: &[u8]) -> Vec<(u8, [u8; 8], Vec<u8>)> {
+    let mut chunks = Vec::new();
+    let mut rest = &bytes[16..];
+    while !rest.is_empty() {
+        let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().unwrap()) as usize;
+        let (header, payload) = (&rest[..28], &rest[28..28 + word(16)]);
+        let raw = if header[5] == 0 { payload.to_vec() } else { zstd::bulk::decompress(payload, word(20)).unwrap() };
+        chunks.push((header[4], header[8..16].try_into().unwrap(), raw));
+        rest = &rest[28 + word(16)..];
+    }
+    chunks
+}
+
+/// The reverse, with fitting checksums: what an attacker makes.
+fn packed(preamble: &[u8], chunks: &[(u8, [u8; 8], Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = preamble[..16].to_vec();
+    for (kind, scope, raw) in chunks {
+        let length = (raw.len() as u32).to_le_bytes();
+        let fields = [&b"\xc7xr\n"[..], &[*kind, 0, 0, 0], scope, &length, &length].concat();
+        let crc = crc32fast::hash(&[&fields[..], raw].concat());
+        bytes.extend([&fields[..], &crc.to_le_bytes(), raw].concat());
+    }
+    bytes
+}
+
+#[test]
+fn indexes_that_point_nowhere_cost_their_chunk() {
+    let golden = include_bytes!("golden/v1.xr");
+    let whole = read(golden).unwrap().data;
+    // The first node of each tree stands behind `first` and the count: its parent, then its symbol.
+    for (kind, at, value) in [(6, 12, 0_u32), (6, 16, 10), (7, 12, 5), (7, 16, u32::MAX)] {
+        let mut chunks = unpacked(golden);
+        let chunk = chunks.iter_mut().find(|chunk| chunk.0 == kind).unwrap();
+        chunk.2[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        let read = read(&packed(golden, &chunks)).unwrap();
+        let damage = read.damage.unwrap();
+        assert!(damage.cause.contains("symbol") || damage.cause.contains("parent"), "{}", damage.cause);
+        let nodes = |data: &SessionData| [data.call_tree.nodes.len(), data.sample_tree.nodes.len()];
+        let mut expected = nodes(&whole);
+        expected[kind as usize - 6] = 0;
+        assert_eq!(nodes(&read.data), expected);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
@@ -27,6 +72,27 @@ proptest! {
             prop_assert!(read.data.recovered && !read.complete);
             prop_assert!(read.data.notes.iter().any(|note| note.code.0 == "file_damaged"));
             prop_assert_eq!(read.data.header, session.header);
+        }
+    }
+
+    #[test]
+    fn payloads_made_by_an_attacker_never_panic(
+        session in sessions::session(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..9),
+    ) {
+        let bytes = write(&session).unwrap();
+        let mut chunks = unpacked(&bytes);
+        for (chunk, at, value) in edits {
+            let payload = &mut chunk.get_mut(&mut chunks).2;
+            if !payload.is_empty() {
+                *at.get_mut(payload) = value;
+            }
+        }
+        let bytes = packed(&bytes, &chunks);
+        dump(&bytes).for_each(drop);
+        if let Ok(recovered) = read(&bytes) {
+            let again = write(&recovered.data).unwrap();
+            prop_assert_eq!(read(&again).unwrap().data, recovered.data);
         }
     }
 
