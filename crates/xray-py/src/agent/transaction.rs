@@ -344,6 +344,8 @@ impl Transaction {
                 };
                 recording.count(arm, wall_ns, cpu_ns, error);
                 if let Part::Trace(trace) = part {
+                    set_attribute(&mut open.attributes, "name", state.names.name(name).display());
+                    open.attributes.sort();
                     let description = super::session::Description {
                         started_unix_ns: open.started_unix_ns,
                         duration_ns: wall_ns,

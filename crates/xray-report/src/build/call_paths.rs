@@ -9,6 +9,9 @@ pub(super) struct CallPaths<'a> {
     pub(super) nodes: &'a [CallTreeNode],
     /// For each node, whether it is below a transaction (and not a thread).
     pub(super) inside: Vec<bool>,
+    /// For each node, the component that its own time counts for: itself, or the SQL statement or external call that
+    /// it is below. How a driver spends the time of a statement is the driver's affair; the trace still shows it.
+    pub(super) owner: Vec<SymbolId>,
     /// For each node, whether a node above it has the same symbol.
     pub(super) recursive: Vec<bool>,
     /// Wall time of all traced transactions.
@@ -25,6 +28,7 @@ impl<'a> CallPaths<'a> {
         let mut paths = Self {
             nodes,
             inside: vec![false; nodes.len()],
+            owner: nodes.iter().map(|node| node.symbol).collect(),
             recursive: vec![false; nodes.len()],
             wall_ns: 0,
             transactions: 0,
@@ -47,6 +51,12 @@ impl<'a> CallPaths<'a> {
                     paths.inside[at] = true;
                     paths.wall_ns = paths.wall_ns.saturating_add(node.total_ns);
                     paths.transactions = paths.transactions.saturating_add(node.traces);
+                }
+            }
+            if let Some(parent) = node.parent {
+                let above = paths.owner[parent as usize];
+                if goes_elsewhere(data.symbols[above].kind) {
+                    paths.owner[at] = above;
                 }
             }
             paths.recursive[at] = times_open[node.symbol.0 as usize] > 0;
@@ -75,4 +85,9 @@ impl<'a> CallPaths<'a> {
     pub(super) fn symbol(&self, at: usize) -> SymbolId {
         self.nodes[at].symbol
     }
+}
+
+/// Whether a segment of this kind leaves the process: everything below it is only how.
+fn goes_elsewhere(kind: SymbolKind) -> bool {
+    matches!(kind, SymbolKind::Sql | SymbolKind::External | SymbolKind::Cache | SymbolKind::Queue)
 }

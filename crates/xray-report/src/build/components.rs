@@ -16,7 +16,7 @@ pub(super) struct Tally {
     pub(super) calls: u64,
     /// Callees included; of recursive calls only the outermost.
     pub(super) total_ns: u64,
-    /// Callees excluded.
+    /// Callees excluded; for SQL and other calls out of the process, everything below them included.
     pub(super) self_ns: u64,
 }
 
@@ -32,9 +32,10 @@ impl<'a> Components<'a> {
         let empty = |symbol| Tally { symbol: SymbolId(symbol as u32), calls: 0, total_ns: 0, self_ns: 0 };
         let mut tallies: Vec<Tally> = (0..data.symbols.entries().len()).map(empty).collect();
         for (at, node) in paths.nodes.iter().enumerate().filter(|(at, _)| paths.inside[*at]) {
+            let owner = &mut tallies[paths.owner[at].0 as usize];
+            owner.self_ns = owner.self_ns.saturating_add(node.self_ns);
             let tally = &mut tallies[node.symbol.0 as usize];
             tally.calls = tally.calls.saturating_add(node.calls);
-            tally.self_ns = tally.self_ns.saturating_add(node.self_ns);
             if !paths.recursive[at] {
                 tally.total_ns = tally.total_ns.saturating_add(node.total_ns);
             }

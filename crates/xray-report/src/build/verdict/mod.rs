@@ -57,7 +57,7 @@ pub(super) fn verdict(data: &SessionData, paths: &CallPaths<'_>, components: &Co
 
 /// What the session saw.
 fn context(data: &SessionData) -> String {
-    let (target, counts) = (&data.header.target.canonical, &data.requests);
+    let (target, counts) = (&data.header.target.given, &data.requests);
     let time = duration(data.ended_unix_ns.saturating_sub(data.header.started_unix_ns));
     let processes = counted(data.processes.len() as u64, "process", "processes");
     if counts.matched() == 0 {

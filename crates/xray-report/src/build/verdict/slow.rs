@@ -104,7 +104,7 @@ fn costs(evidence: &Evidence<'_>, tally: &Tally) -> String {
 fn from(evidence: &Evidence<'_>, tally: &Tally) -> String {
     let (paths, symbols) = (evidence.paths, &evidence.data.symbols);
     let own = (0..paths.nodes.len()).filter(|at| paths.inside[*at] && paths.symbol(*at) == tally.symbol);
-    let Some(heaviest) = own.max_by_key(|at| (paths.nodes[*at].self_ns, std::cmp::Reverse(*at))) else {
+    let Some(heaviest) = own.max_by_key(|at| (paths.nodes[*at].total_ns, std::cmp::Reverse(*at))) else {
         return String::new();
     };
     let ours = |at: &usize| {

@@ -307,6 +307,24 @@ fn hot_loop() -> Story {
 
 /// Fault 3.
 #[test]
+fn the_time_of_a_statement_is_the_statement_s_whoever_spends_it() {
+    let file = "/srv/blog/blog/faults/mentions.py";
+    let statement = sql("blog_post - SELECT", file, 24);
+    let report = Story::new(&page(&[
+        (3, function("mentions", file, 14), 1, 10),
+        (4, statement, 1, 5),
+        (5, django("SQLiteCursorWrapper.execute"), 1, 70_000),
+    ]))
+    .report();
+    assert_eq!(report.verdict.findings[0].code, "slow_query");
+    let component = |name: &str| report.components.iter().find(|component| component.name == name);
+    assert_eq!(component("blog_post - SELECT").unwrap().self_ns, 70_005_000 * REQUESTS);
+    assert!(component("SQLiteCursorWrapper.execute").is_none_or(|driver| driver.self_ns == 0));
+    let shares: f64 = report.components.iter().map(|component| component.share).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "self times add up to the whole: {shares}");
+}
+
+#[test]
 fn a_hot_python_function_is_found_also_when_its_samples_gather_at_one_line() {
     let report = hot_loop().report();
     let (code, text) = only(&report);
@@ -429,7 +447,7 @@ fn nothing_matched_is_said_and_explained() {
     let mut data = empty(SymbolTable::default());
     data.requests.other = 7;
     let report = report(&data);
-    assert_eq!(report.verdict.text, "/tags/{}/: nothing matched in 20.0 s in 1 process; 7 others ran.");
+    assert_eq!(report.verdict.text, "/tags/<tag>/: nothing matched in 20.0 s in 1 process; 7 others ran.");
     assert!(report.notes.iter().any(|note| note.code == "nothing_matched"));
     assert!(report.components.is_empty());
 }
