@@ -1,7 +1,35 @@
 """The native half of xray. Nothing here raises into the application unless its docstring says so."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import final
+
+__all__ = [
+    "BACKGROUND",
+    "OTHER",
+    "SEGMENT_CACHE",
+    "SEGMENT_EXTERNAL",
+    "SEGMENT_QUEUE",
+    "SEGMENT_SQL",
+    "SEGMENT_TEMPLATE",
+    "WEB",
+    "Report",
+    "Session",
+    "Transaction",
+    "__version__",
+    "after_fork_in_child",
+    "begin",
+    "configure",
+    "current",
+    "enter_segment",
+    "enter_sql",
+    "leave_segment",
+    "main",
+    "open_report",
+    "recording",
+    "shutdown",
+    "start_session",
+    "tracing",
+]
 
 __version__: str
 
@@ -154,5 +182,3 @@ class Report:
 
 def main(argv: Sequence[str]) -> int:
     """The ``xray`` command; ``argv`` includes the program's name. Returns the exit code."""
-
-def __getattr__(name: str) -> Any: ...

@@ -8,7 +8,7 @@ use crate::agent::{known, transaction};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use xray_core::control::coordinator::{self, AppSession, Next};
@@ -18,6 +18,7 @@ use xray_core::control::protocol::{AgentState, SessionFile, SessionRequest, Sess
 use xray_core::control::unix_now_ns;
 use xray_core::limits::DRAIN_NS;
 use xray_core::model::{Limits, SessionHeader, SessionId, StoppedBy};
+use xray_core::target;
 
 /// The arguments of `xray.start_session`.
 #[derive(Deserialize)]
@@ -140,6 +141,8 @@ pub(crate) struct Session {
     app: AppDirectory,
     scope: Scope,
     ends: Instant,
+    /// Whether the file is there: a second `wait()` reads it.
+    written: Mutex<bool>,
 }
 
 /// Starts a session; see `_xray.pyi`.
@@ -148,9 +151,10 @@ pub(crate) fn start_session(py: Python<'_>, options_json: &str) -> PyResult<Sess
     let options: Options =
         serde_json::from_str(options_json).map_err(|error| PyValueError::new_err(error.to_string()))?;
     let limits = options.limits().map_err(PyValueError::new_err)?;
-    if let Some(path) = options.path.as_ref().filter(|path| path.exists()) {
-        return Err(PyValueError::new_err(format!("{} exists: choose another path", path.display())));
+    if let Some(path) = &options.path {
+        writable(path).map_err(PyValueError::new_err)?;
     }
+    target::parse(&options.transaction).map_err(|error| PyValueError::new_err(error.to_string()))?;
     let configured = STATE.with(py, |state| state.config.as_ref().map(|config| config.app.clone())).flatten();
     let app = options.app.clone().or(configured).ok_or_else(|| PyRuntimeError::new_err("xray is switched off here"))?;
     let process = match options.scope.as_str() {
@@ -180,7 +184,21 @@ fn start(options: &Options, limits: Limits, app: &str, process: bool) -> Result<
         (header.id, header.target, Scope::App(Box::new(Mutex::new(session))))
     };
     let path = options.path.clone().unwrap_or_else(|| PathBuf::from(xray_report::default_file_name(&target.given)));
-    Ok(Session { id, path, app: directory()?, scope, ends })
+    // Absolute, because the program may change its directory meanwhile.
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    Ok(Session { id, path, app: directory()?, scope, ends, written: Mutex::new(false) })
+}
+
+/// Whether a new file can be made there, as far as can be said before the session.
+fn writable(path: &Path) -> Result<(), String> {
+    if path.exists() {
+        return Err(format!("{} exists: choose another path", path.display()));
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    match directory {
+        Some(directory) if !directory.is_dir() => Err(format!("{} is not a directory", directory.display())),
+        _ => Ok(()),
+    }
 }
 
 /// A session in this process alone.
@@ -229,8 +247,14 @@ impl Session {
     fn progress_json(&self, py: Python<'_>) -> PyResult<String> {
         let progress = py.detach(|| match &self.scope {
             Scope::Process(handle) => {
-                let mut all = AppProgress::new();
-                all.add(&handle.progress(), true);
+                let one = handle.progress();
+                let mut all = AppProgress {
+                    state: one.state,
+                    elapsed_ns: one.elapsed_ns,
+                    stopped_by: one.stopped_by,
+                    ..AppProgress::new()
+                };
+                all.add(&one, true);
                 Ok(all)
             }
             Scope::App(session) => session.lock().unwrap_or_else(PoisonError::into_inner).poll(),
@@ -255,29 +279,43 @@ impl Session {
                 "wait() inside a transaction that the session traces would wait for itself: call it outside",
             ));
         }
+        // In steps, for Ctrl-C and other signal handlers of the program. What they raise leaves the session running.
+        while !py.detach(|| self.wait_a_moment()).map_err(PyOSError::new_err)? {
+            py.check_signals()?;
+        }
         py.detach(|| self.finish()).map_err(PyOSError::new_err)
     }
 }
 
 impl Session {
-    fn finish(&self) -> Result<Report, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
+    /// Waits for one interval; returns whether the session has ended.
+    fn wait_a_moment(&self) -> Result<bool, String> {
         match &self.scope {
             Scope::Process(handle) => {
-                handle.wait_until(self.ends);
+                Ok(handle.wait_until(self.ends.min(Instant::now() + POLL_INTERVAL)) || Instant::now() >= self.ends)
             }
             Scope::App(session) => {
+                let mut waited = false;
                 let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-                session.wait(POLL_INTERVAL, &mut |_| Next::Continue).map_err(|error| text(&error))?;
+                let progress = session.wait(POLL_INTERVAL, &mut |_| {
+                    if std::mem::replace(&mut waited, true) { Next::Leave } else { Next::Continue }
+                });
+                Ok(progress.map_err(|error| error.to_string())?.state == AgentState::Finished)
             }
         }
+    }
+
+    fn finish(&self) -> Result<Report, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
         self.app.end_session(&self.id).map_err(|error| text(&error))?;
-        if self.path.exists() {
-            // A second wait().
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written {
             return Report::read(&self.path).map_err(|error| text(&error));
         }
         let directory = self.app.session(&self.id).map_err(|error| text(&error))?;
         let parts = directory.ok_or("the session's directory is gone")?.parts().map_err(|error| text(&error))?;
-        Report::merge(&parts, &self.path)
+        let report = Report::merge(&parts, &self.path)?;
+        *written = true;
+        Ok(report)
     }
 }
