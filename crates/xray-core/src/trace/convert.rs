@@ -148,3 +148,6 @@ fn entries(tree: &RecordedTree, threshold: u64) -> Vec<(RecordedEntry, u64)> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests;

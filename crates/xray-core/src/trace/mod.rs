@@ -14,6 +14,8 @@ mod tree;
 
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod tests;
 
 pub use convert::{Strand, Subject, TraceBody};
 pub use recorder::Recorder;

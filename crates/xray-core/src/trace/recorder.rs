@@ -243,6 +243,12 @@ impl Recorder {
         self.events
     }
 
+    #[cfg(test)]
+    pub(super) fn capacities(&self) -> [usize; 4] {
+        let (nodes, rare) = (self.pool.nodes.capacity(), self.pool.rare.capacity());
+        [self.stack.capacity(), nodes, rare, self.timeline.kept.capacity()]
+    }
+
     #[inline]
     fn advance(&mut self, now: u64) -> u64 {
         self.now = self.now.max(now);
