@@ -39,9 +39,9 @@ pub struct TraceNode {
     pub total_ns: u64,
     /// Wall time inside, callees excluded.
     pub self_ns: u64,
-    /// Shortest call.
+    /// Shortest call; of a generator or coroutine, shortest run between two suspensions.
     pub min_ns: u64,
-    /// Longest call.
+    /// Longest call, or run.
     pub max_ns: u64,
     /// Deepest direct recursion folded into this node; 1 = none, 0 for nodes that were never called.
     pub recursion_depth: u32,
@@ -49,7 +49,7 @@ pub struct TraceNode {
     pub rows: u64,
 }
 
-/// One call of a node with its own start.
+/// One call of a node, or one run of a generator or coroutine, with its own start. Roots always have one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimelineEntry {
     /// Index of the node.

@@ -23,8 +23,8 @@ pub(super) struct Node {
     pub(super) resumes: u64,
     first_child: u32,
     next_sibling: u32,
-    /// The child that was entered last: where the search for the next one starts.
-    last_child: u32,
+    /// The child that was entered last, where the search for the next one starts; never a hidden one.
+    pub(super) last_child: u32,
     children: u16,
     /// xray's own code: not counted, its callees belong to its parent.
     pub(super) hidden: bool,
@@ -77,22 +77,28 @@ impl Pool {
         self.push(0, NONE);
     }
 
-    /// The child of `parent` with this key.
+    /// The child of `parent` with this key, if it is the one that was entered last or the one after it.
     #[inline]
-    pub(super) fn child(&mut self, parent: u32, key: u64) -> Child {
+    pub(super) fn near_child(&mut self, parent: u32, key: u64) -> Option<u32> {
         let last = self.nodes[parent as usize].last_child;
-        if last != NONE && self.nodes[last as usize].key == key {
-            return Child::Known(last);
+        let node = self.nodes.get(last as usize)?;
+        if node.key == key {
+            return Some(last);
         }
-        self.search(parent, last, key)
+        let next = node.next_sibling;
+        let node = self.nodes.get(next as usize)?;
+        if node.key != key || node.hidden {
+            return None;
+        }
+        self.nodes[parent as usize].last_child = next;
+        Some(next)
     }
 
-    /// Callees mostly come in the same order again, so the search begins after the last one and goes round.
-    fn search(&mut self, parent: u32, last: u32, key: u64) -> Child {
-        if last == NONE {
-            return self.insert(parent, NONE, key);
-        }
-        if self.nodes[parent as usize].children > WIDE {
+    /// The child of `parent` with this key. Callees mostly come in the same order again, so the search begins after
+    /// the last one and goes round.
+    pub(super) fn child(&mut self, parent: u32, key: u64) -> Child {
+        let Node { last_child: last, first_child: first, children, .. } = self.nodes[parent as usize];
+        if children > WIDE {
             let (nodes, rare) = (&self.nodes, &self.rare);
             let is = |at: u32| nodes[at as usize].key == key && rare[at as usize].parent == parent;
             return match self.wide.find(hash(key, u64::from(parent)), is) {
@@ -101,7 +107,7 @@ impl Pool {
             };
         }
         let mut tail = last;
-        let mut at = self.nodes[last as usize].next_sibling;
+        let mut at = last;
         while at != NONE {
             let node = &self.nodes[at as usize];
             if node.key == key {
@@ -110,19 +116,35 @@ impl Pool {
             tail = at;
             at = node.next_sibling;
         }
-        at = self.nodes[parent as usize].first_child;
+        at = first;
         while at != last {
             let node = &self.nodes[at as usize];
             if node.key == key {
                 return self.found(parent, at);
+            }
+            if last == NONE {
+                tail = at;
             }
             at = node.next_sibling;
         }
         self.insert(parent, tail, key)
     }
 
+    /// The node of xray's own code: found again by every path to it, and counted by none.
+    pub(super) fn hide(&mut self, id: u32) {
+        self.nodes[id as usize].hidden = true;
+        let parent = self.rare[id as usize].parent;
+        if let Some(parent) = self.nodes.get_mut(parent as usize)
+            && parent.last_child == id
+        {
+            parent.last_child = NONE;
+        }
+    }
+
     fn found(&mut self, parent: u32, child: u32) -> Child {
-        self.nodes[parent as usize].last_child = child;
+        if !self.nodes[child as usize].hidden {
+            self.nodes[parent as usize].last_child = child;
+        }
         Child::Known(child)
     }
 
@@ -133,6 +155,7 @@ impl Pool {
         }
         let id = self.push(key, parent);
         if after == NONE {
+            self.nodes[id as usize].next_sibling = self.nodes[parent as usize].first_child;
             self.nodes[parent as usize].first_child = id;
         } else {
             self.nodes[id as usize].next_sibling = self.nodes[after as usize].next_sibling;

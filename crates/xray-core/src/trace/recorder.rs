@@ -19,12 +19,55 @@ struct Frame {
     entered: u64,
     /// Calls so far, this one included.
     calls: u64,
+    place: Place,
+}
+
+/// Where an open call is counted, in one word: frames are written and read field by field in the hot path, and a
+/// wide load of narrow stores waits for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    const DEPTH_SHIFT: u32 = 32;
+    const CALL: u64 = 1 << 48;
+    const HIDDEN: u64 = 1 << 49;
+    /// Not an ordinary call of a node.
+    const SPECIAL: u64 = Self::HIDDEN | FUNCTION as u64;
+
+    /// `depth`: which of the directly nested calls of its node it is; 1 is the outermost.
+    #[inline]
+    fn new(node: u32, depth: u16, is_call: bool) -> Self {
+        Self(u64::from(node) | u64::from(depth) << Self::DEPTH_SHIFT | if is_call { Self::CALL } else { 0 })
+    }
+
     /// Its node. For a hidden call: the one of the call below, where its callees belong.
-    node: u32,
-    /// Which of the directly nested calls of its node it is; 1 is the outermost.
-    depth: u16,
-    is_call: bool,
-    hidden: bool,
+    #[inline]
+    fn node(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
+    fn depth(self) -> u16 {
+        (self.0 >> Self::DEPTH_SHIFT) as u16
+    }
+
+    fn is_call(self) -> bool {
+        self.0 & Self::CALL != 0
+    }
+
+    fn is_hidden(self) -> bool {
+        self.0 & Self::HIDDEN != 0
+    }
+
+    #[inline]
+    fn is_special(self) -> bool {
+        self.0 & Self::SPECIAL != 0
+    }
+
+    /// That of a hidden call above this one.
+    fn hidden(self) -> Self {
+        Self(self.0 | Self::HIDDEN)
+    }
 }
 
 /// The call tree and the timeline of one context, while they grow. All times are ticks of the caller's clock, which
@@ -42,10 +85,12 @@ pub struct Recorder {
     now: u64,
     events: u64,
     calls: u64,
+    /// Never grows: what is deeper than its capacity is only counted.
     stack: Vec<Frame>,
+    /// A call is on top when more than so many are open: 1, the root; `usize::MAX` while there are calls too deep.
+    base: usize,
     pool: Pool,
     timeline: Timeline,
-    depth_limit: usize,
     functions: Functions,
     /// Until when the time of the functions without nodes is given out.
     functions_until: u64,
@@ -74,10 +119,10 @@ impl Recorder {
             events: 0,
             calls: 0,
             stack: Vec::with_capacity(depth),
+            base: 1,
             pool: Pool::new(nodes),
             // The transaction's own entry is made at the end.
             timeline: Timeline::new(timeline - 1),
-            depth_limit: depth,
             functions: Functions::new(functions),
             functions_until: 0,
             paths_folded: 0,
@@ -98,13 +143,12 @@ impl Recorder {
         self.functions.clear();
         self.functions_until = now;
         self.paths_folded = 0;
-        self.too_deep = 0;
+        (self.too_deep, self.base) = (0, 1);
         self.last_too_deep = 0;
         self.unmatched_returns = 0;
-        let root = &mut self.pool.nodes[ROOT as usize];
-        root.calls = 1;
-        let (key, start, node) = (root.key, now, ROOT);
-        self.stack.push(Frame { key, start, entered: 0, calls: 0, node, depth: 1, is_call: true, hidden: false });
+        self.pool.nodes[ROOT as usize].calls = 1;
+        let place = Place::new(ROOT, 1, true);
+        self.stack.push(Frame { key: 0, start: now, entered: 0, calls: 0, place });
     }
 
     /// A call was entered. Ignored before [`Self::begin`].
@@ -112,34 +156,18 @@ impl Recorder {
     pub fn enter(&mut self, key: CallKey, how: Entry, now: u64) -> Entered {
         self.events = self.events.wrapping_add(1);
         let now = self.advance(now);
-        let below = match self.stack.last() {
-            Some(top) if self.stack.len() < self.depth_limit => *top,
-            Some(_) => return self.enter_too_deep(key, how),
-            None => return Entered::Known,
-        };
-        if below.node >= FUNCTION {
-            return self.enter_function(key, how, below, now);
-        }
-        let (node, depth, entered) = if self.pool.nodes[below.node as usize].key == key.0 {
-            (below.node, self.recurse(below), Entered::Known)
-        } else {
-            match self.pool.child(below.node, key.0) {
-                Child::Known(node) => (node, 1, Entered::Known),
-                Child::New(node) => (node, 1, Entered::New),
-                Child::Full => return self.enter_function(key, how, below, now),
-            }
-        };
-        let is_call = how == Entry::Start;
-        let found = &mut self.pool.nodes[node as usize];
-        if found.hidden {
-            self.push_hidden(key, below);
+        // Nothing here but the common cases, and no call that returns here: registers need not be saved. The check of
+        // the capacity stands right before the push, so that the compiler leaves the growing out.
+        if let Some(top) = self.stack.last()
+            && top.place.node() < FUNCTION
+            && let Some((node, depth)) = self.near(top.place, key)
+            && self.stack.len() < self.stack.capacity()
+        {
+            self.push(key, how, now, node, depth);
+            self.count(node, how);
             return Entered::Known;
         }
-        found.calls = found.calls.wrapping_add(u64::from(is_call));
-        found.resumes = found.resumes.wrapping_add(u64::from(!is_call));
-        self.calls = self.calls.wrapping_add(u64::from(is_call));
-        self.push(key, now, node, depth, is_call);
-        entered
+        self.enter_elsewhere(key, how, now)
     }
 
     /// The call on top was left. A key that is not on top closes all above the nearest call with that key; one that
@@ -148,13 +176,20 @@ impl Recorder {
     pub fn leave(&mut self, key: CallKey, how: Exit, now: u64) {
         self.events = self.events.wrapping_add(1);
         let now = self.advance(now);
-        match self.stack.last() {
-            Some(top) if top.key == key.0 && self.stack.len() > 1 && self.too_deep == 0 => {
-                let frame = *top;
-                self.stack.pop();
-                self.close(frame, how, now);
+        let open = self.stack.len();
+        if let Some(top) = self.stack.last()
+            && top.key == key.0
+            && open > self.base
+        {
+            let duration = now.wrapping_sub(top.start);
+            if duration < self.timeline.threshold && how != Exit::Unwind && !top.place.is_special() {
+                add_duration(&mut self.pool, top.place, duration);
+                self.stack.truncate(open - 1);
+            } else {
+                self.close_top(how, now);
             }
-            _ => self.leave_below_top(key, how, now),
+        } else {
+            self.leave_below_top(key, how, now);
         }
     }
 
@@ -170,30 +205,32 @@ impl Recorder {
             return;
         }
         let [.., below, top] = self.stack.as_mut_slice() else { return };
-        if top.hidden {
+        if top.place.is_hidden() {
             return;
         }
-        if top.node >= FUNCTION {
-            let Some(calls) = self.functions.at(top.node - FUNCTION).hide() else { return };
+        let node = top.place.node();
+        if node >= FUNCTION {
+            let Some(calls) = self.functions.at(node - FUNCTION).hide() else { return };
             self.paths_folded -= calls;
         } else {
-            let node = &mut self.pool.nodes[top.node as usize];
-            if node.calls + node.resumes != 1 {
+            let counts = &mut self.pool.nodes[node as usize];
+            if counts.calls + counts.resumes != 1 {
                 return;
             }
-            (node.calls, node.resumes, node.hidden) = (0, 0, true);
+            (counts.calls, counts.resumes) = (0, 0);
+            self.pool.hide(node);
         }
-        self.calls -= u64::from(top.is_call);
-        (top.node, top.depth, top.hidden) = (below.node, below.depth, true);
+        self.calls -= u64::from(top.place.is_call());
+        top.place = below.place.hidden();
     }
 
     /// Adds rows to the segment on top.
     pub fn add_rows(&mut self, rows: u64) {
-        let Some(top) = self.stack.last() else { return };
-        let sum = if top.node >= FUNCTION {
-            &mut self.functions.at(top.node - FUNCTION).rows
+        let Some(top) = self.stack.last().map(|top| top.place.node()) else { return };
+        let sum = if top >= FUNCTION {
+            &mut self.functions.at(top - FUNCTION).rows
         } else {
-            &mut self.pool.rare[top.node as usize].rows
+            &mut self.pool.rare[top as usize].rows
         };
         *sum = sum.saturating_add(rows);
     }
@@ -201,11 +238,9 @@ impl Recorder {
     /// Closes what is open and moves the tree out; the recorder keeps its memory and can [`Self::begin`] again.
     pub fn finish(&mut self, now: u64) -> RecordedTree {
         let now = self.advance(now);
-        self.too_deep = 0;
-        while self.stack.len() > 1
-            && let Some(frame) = self.stack.pop()
-        {
-            self.close(frame, Exit::Return, now);
+        (self.too_deep, self.base) = (0, 1);
+        while self.stack.len() > 1 {
+            self.close_top(Exit::Return, now);
         }
         let mut duration = 0;
         if let Some(root) = self.stack.pop() {
@@ -255,80 +290,114 @@ impl Recorder {
         self.now
     }
 
+    /// Node and depth of a call from `below`, when it is direct recursion or a child that is found at once.
     #[inline]
-    fn push(&mut self, key: CallKey, now: u64, node: u32, depth: u16, is_call: bool) {
+    fn near(&mut self, below: Place, key: CallKey) -> Option<(u32, u16)> {
+        let caller = below.node();
+        if self.pool.nodes[caller as usize].key == key.0 {
+            let depth = below.depth().saturating_add(1);
+            let deepest = &mut self.pool.rare[caller as usize].recursion_depth;
+            *deepest = (*deepest).max(u32::from(depth));
+            return Some((caller, depth));
+        }
+        Some((self.pool.near_child(caller, key.0)?, 1))
+    }
+
+    #[inline]
+    fn count(&mut self, node: u32, how: Entry) {
+        let is_call = how == Entry::Start;
+        let node = &mut self.pool.nodes[node as usize];
+        node.calls = node.calls.wrapping_add(u64::from(is_call));
+        node.resumes = node.resumes.wrapping_add(u64::from(!is_call));
+        self.calls = self.calls.wrapping_add(u64::from(is_call));
+    }
+
+    /// Puts a call on top that is not counted yet.
+    #[inline]
+    fn push(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) {
+        let is_call = how == Entry::Start;
+        let calls = self.calls.wrapping_add(u64::from(is_call));
+        let place = Place::new(node, depth, is_call);
+        self.stack.push(Frame { key: key.0, start: now, entered: self.events, calls, place });
+    }
+
+    #[cold]
+    fn push_hidden(&mut self, key: CallKey, now: u64, below: Place) {
         let (entered, calls) = (self.events, self.calls);
-        self.stack.push(Frame { key: key.0, start: now, entered, calls, node, depth, is_call, hidden: false });
+        self.stack.push(Frame { key: key.0, start: now, entered, calls, place: below.hidden() });
     }
 
-    #[cold]
-    fn push_hidden(&mut self, key: CallKey, below: Frame) {
-        self.stack.push(Frame { key: key.0, hidden: true, ..below });
+    /// Everything but what [`Self::near`] finds.
+    #[inline(never)]
+    fn enter_elsewhere(&mut self, key: CallKey, how: Entry, now: u64) -> Entered {
+        let below = match self.stack.last() {
+            Some(top) if self.stack.len() < self.stack.capacity() => top.place,
+            Some(_) => return self.enter_too_deep(key, how),
+            None => return Entered::Known,
+        };
+        if below.node() >= FUNCTION {
+            return self.enter_function(key, how, below, now);
+        }
+        let (node, entered) = match self.pool.child(below.node(), key.0) {
+            Child::Known(node) => (node, Entered::Known),
+            Child::New(node) => (node, Entered::New),
+            Child::Full => return self.enter_function(key, how, below, now),
+        };
+        if self.pool.nodes[node as usize].hidden {
+            self.push_hidden(key, now, below);
+            return Entered::Known;
+        }
+        self.push(key, how, now, node, 1);
+        self.count(node, how);
+        entered
     }
 
-    #[cold]
-    fn recurse(&mut self, below: Frame) -> u16 {
-        let depth = below.depth.saturating_add(1);
-        let deepest = &mut self.pool.rare[below.node as usize].recursion_depth;
-        *deepest = (*deepest).max(u32::from(depth));
-        depth
-    }
-
-    #[inline]
-    fn close(&mut self, frame: Frame, how: Exit, now: u64) {
-        if frame.hidden {
+    /// Closes the call on top, of whatever sort.
+    #[inline(never)]
+    fn close_top(&mut self, how: Exit, now: u64) {
+        let Some(Frame { start, entered, calls, place, .. }) = self.stack.pop() else { return };
+        if place.is_hidden() {
             return;
         }
-        let duration = now.saturating_sub(frame.start);
-        if frame.node >= FUNCTION {
-            self.close_function(frame, how, duration, now);
-        } else {
-            let node = &mut self.pool.nodes[frame.node as usize];
-            if frame.depth == 1 {
-                node.total = node.total.saturating_add(duration);
-            }
-            node.min = node.min.min(duration);
-            node.max = node.max.max(duration);
-            if how == Exit::Unwind {
-                let errors = &mut self.pool.rare[frame.node as usize].errors;
-                *errors = errors.saturating_add(1);
-            }
-        }
+        let duration = now.saturating_sub(start);
         if duration >= self.timeline.threshold {
-            self.keep(frame, duration);
+            let (node, is_call) = (place.node(), place.is_call());
+            let (left, inside) = (self.events, self.calls.wrapping_sub(calls));
+            self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside });
         }
-    }
-
-    #[inline(never)]
-    fn keep(&mut self, frame: Frame, duration: u64) {
-        let Frame { node, is_call, start, entered, .. } = frame;
-        let (left, inside) = (self.events, self.calls.wrapping_sub(frame.calls));
-        self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside });
+        if place.node() >= FUNCTION {
+            return self.close_function(place, how, duration, now);
+        }
+        add_duration(&mut self.pool, place, duration);
+        if how == Exit::Unwind {
+            let errors = &mut self.pool.rare[place.node() as usize].errors;
+            *errors = errors.saturating_add(1);
+        }
     }
 
     #[cold]
-    fn enter_function(&mut self, key: CallKey, how: Entry, below: Frame, now: u64) -> Entered {
+    fn enter_function(&mut self, key: CallKey, how: Entry, below: Place, now: u64) -> Entered {
         self.give_out_function_time(below, now);
         let (position, new) = self.functions.position(key.0);
         let function = self.functions.at(position);
         if function.hidden {
-            self.push_hidden(key, below);
+            self.push_hidden(key, now, below);
             return Entered::Known;
         }
         let is_call = how == Entry::Start;
         function.count(is_call);
         function.active += 1;
         function.recursion_depth = function.recursion_depth.max(function.active);
+        self.push(key, how, now, FUNCTION + position, 1);
         self.calls = self.calls.wrapping_add(u64::from(is_call));
         self.paths_folded += u64::from(is_call);
-        self.push(key, now, FUNCTION + position, 1, is_call);
         if new { Entered::New } else { Entered::Known }
     }
 
     #[cold]
-    fn close_function(&mut self, frame: Frame, how: Exit, duration: u64, now: u64) {
-        self.give_out_function_time(frame, now);
-        let function = self.functions.at(frame.node - FUNCTION);
+    fn close_function(&mut self, place: Place, how: Exit, duration: u64, now: u64) {
+        self.give_out_function_time(place, now);
+        let function = self.functions.at(place.node() - FUNCTION);
         function.active = function.active.saturating_sub(1);
         if function.active == 0 {
             function.total = function.total.saturating_add(duration);
@@ -336,18 +405,18 @@ impl Recorder {
         function.min = function.min.min(duration);
         function.max = function.max.max(duration);
         function.errors += u64::from(how == Exit::Unwind);
-        if let Some(below) = self.stack.last()
-            && below.node < FUNCTION
+        if let Some(below) = self.stack.last().map(|below| below.place.node())
+            && below < FUNCTION
         {
-            let folded = &mut self.pool.rare[below.node as usize].folded;
+            let folded = &mut self.pool.rare[below as usize].folded;
             *folded = folded.saturating_add(duration);
         }
     }
 
     /// The time since the last event among functions without nodes is the self time of the one that ran.
-    fn give_out_function_time(&mut self, running: Frame, now: u64) {
-        if running.node >= FUNCTION {
-            let function = self.functions.at(running.node - FUNCTION);
+    fn give_out_function_time(&mut self, running: Place, now: u64) {
+        if running.node() >= FUNCTION {
+            let function = self.functions.at(running.node() - FUNCTION);
             function.self_ticks = function.self_ticks.saturating_add(now.saturating_sub(self.functions_until));
         }
         self.functions_until = now;
@@ -356,6 +425,7 @@ impl Recorder {
     #[cold]
     fn enter_too_deep(&mut self, key: CallKey, how: Entry) -> Entered {
         self.too_deep += 1;
+        self.base = usize::MAX;
         self.last_too_deep = key.0;
         let (position, new) = self.functions.position(key.0);
         let function = self.functions.at(position);
@@ -372,6 +442,9 @@ impl Recorder {
     fn leave_below_top(&mut self, key: CallKey, how: Exit, now: u64) {
         if self.too_deep > 0 {
             self.too_deep -= 1;
+            if self.too_deep == 0 {
+                self.base = 1;
+            }
             let (position, _) = self.functions.position(key.0);
             self.functions.at(position).errors += u64::from(how == Exit::Unwind);
             return;
@@ -384,29 +457,36 @@ impl Recorder {
             return;
         };
         let above = &self.stack[at + 1..];
-        let transparent = |frame: &Frame| frame.hidden || CallKey(frame.key).is_segment();
-        if self.stack[at].hidden && above.iter().all(transparent) {
+        let transparent = |frame: &Frame| frame.place.is_hidden() || CallKey(frame.key).is_segment();
+        if self.stack[at].place.is_hidden() && above.iter().all(transparent) {
             // xray's own function opened a segment that outlives it.
             self.stack.remove(at);
             return;
         }
-        if above.iter().all(|frame| frame.hidden) {
-            // xray's own function closes a segment that was open before it.
+        if above.iter().all(|frame| frame.place.is_hidden()) {
+            // xray's own function closes a segment that was open before it: the two change places.
+            let below = self.stack[at - 1].place;
             let frame = self.stack.remove(at);
-            let below = self.stack[at - 1];
             for hidden in &mut self.stack[at..] {
-                (hidden.node, hidden.depth) = (below.node, below.depth);
+                hidden.place = below.hidden();
             }
-            self.close(frame, how, now);
+            self.stack.push(frame);
+            self.close_top(how, now);
             return;
         }
-        while self.stack.len() > at + 1
-            && let Some(frame) = self.stack.pop()
-        {
-            self.close(frame, Exit::Return, now);
+        while self.stack.len() > at + 1 {
+            self.close_top(Exit::Return, now);
         }
-        if let Some(frame) = self.stack.pop() {
-            self.close(frame, how, now);
-        }
+        self.close_top(how, now);
     }
+}
+
+#[inline]
+fn add_duration(pool: &mut Pool, place: Place, duration: u64) {
+    let node = &mut pool.nodes[place.node() as usize];
+    if place.depth() == 1 {
+        node.total = node.total.wrapping_add(duration);
+    }
+    node.min = node.min.min(duration);
+    node.max = node.max.max(duration);
 }
