@@ -94,7 +94,8 @@ proptest! {
         let mut recorder = Recorder::with_bounds(nodes, 100, 500, 1_000);
         let tree = record(&mut recorder, &steps);
         let scale = TickScale::from_ns_per_tick(ns_per_tick);
-        let (duration, folds) = (scale.ns(tree.duration()), tree.paths_folded > 0);
+        let folds = tree.nodes.iter().any(|node| node.name == NodeName::Other);
+        let duration = scale.ns(tree.duration());
         let body = TraceBody::new(&[strand(0, tree)], scale, symbol);
         prop_assert_eq!(body.duration_ns, duration);
         prop_assert_eq!(body.nodes.iter().map(|node| node.self_ns).sum::<u64>(), duration);
