@@ -85,20 +85,29 @@ pub(crate) fn last() -> Option<Arc<Handle>> {
     LAST.load_full()
 }
 
+/// Whether a session is of this process only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    /// `scope="process"`: when this process has finished, the session is over.
+    Yes,
+    /// Other processes may be in it; its controller ends it.
+    No,
+}
+
 /// Joins a session. To be called without the GIL.
 ///
 /// # Errors
 /// One sentence for the user; nothing of the session is left in the process then.
-pub(crate) fn arm(app: AppDirectory, spec: &SessionSpec) -> Result<Arc<Handle>, String> {
+pub(crate) fn arm(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<Handle>, String> {
     if ARMING.swap(true, Ordering::AcqRel) {
         return Err("another session is just being armed in this process".to_owned());
     }
-    let armed = arm_alone(app, spec);
+    let armed = arm_once(app, spec, alone);
     ARMING.store(false, Ordering::Release);
     armed
 }
 
-fn arm_alone(app: AppDirectory, spec: &SessionSpec) -> Result<Arc<Handle>, String> {
+fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<Handle>, String> {
     if let Some(running) = running() {
         return if running.id == spec.header.id {
             Ok(running)
@@ -129,7 +138,7 @@ fn arm_alone(app: AppDirectory, spec: &SessionSpec) -> Result<Arc<Handle>, Strin
         changed: Condvar::new(),
     });
     // From here on the collector's thread is who ends the session, whatever happens.
-    start_threads(handle.clone(), intake.clone(), collector, app, spec.header.seed)
+    start_threads(handle.clone(), intake.clone(), collector, (app, alone), spec.header.seed)
         .map_err(|error| format!("the session's threads could not be started: {error}"))?;
     LAST.store(Some(handle.clone()));
     gate::attached(|py| {
@@ -226,7 +235,7 @@ fn start_threads(
     handle: Arc<Handle>,
     intake: Intake,
     collector: Collector,
-    app: AppDirectory,
+    (app, alone): (AppDirectory, Alone),
     seed: u64,
 ) -> std::io::Result<()> {
     let sampler_tid = Arc::new(AtomicU32::new(0));
@@ -239,8 +248,13 @@ fn start_threads(
         let summary = collector.run(&mut Symbols::default(), &mut meter);
         drop(sampler.join());
         gate::attached(end_recording);
-        // Other processes may still be draining: only the one reason for all is noted here.
-        if let Err(error) = app.mark_stopped(&handle.id, summary.stopped_by) {
+        let noted = match (alone, summary.stopped_by) {
+            (Alone::Yes, by) => app.mark_stopped(&handle.id, by).and_then(|_| app.end_session(&handle.id)),
+            // A worker that is replaced does not end the session of the others.
+            (Alone::No, StoppedBy::Exit) => Ok(()),
+            (Alone::No, by) => app.mark_stopped(&handle.id, by).map(drop),
+        };
+        if let Err(error) = noted {
             log::warn!("{error}");
         }
         handle.finish();

@@ -1,7 +1,8 @@
 //! What the agent answers on its socket. Runs in the control thread, one request after another.
 
+use super::arming::{self, Alone};
+use super::known;
 use super::state::{self, STATE};
-use super::{arming, known};
 use crate::gate;
 use xray_core::control::directory::{AppDirectory, base_directory};
 use xray_core::control::protocol::{AgentState, PROTOCOL_VERSION, Reply, Request, SessionSpec};
@@ -26,7 +27,7 @@ impl Agent {
         let Ok(directory) = AppDirectory::open_or_create(&base_directory(), &self.app) else { return };
         if let Ok(Some(current)) = directory.current()
             && current.joinable(unix_now_ns())
-            && let Err(reason) = arming::arm(directory, &current.spec)
+            && let Err(reason) = arming::arm(directory, &current.spec, Alone::No)
         {
             super::lifecycle::log_once(&format!("cannot join session {}: {reason}", current.spec.header.id.0));
         }
@@ -37,7 +38,7 @@ impl Agent {
             Ok(directory) => directory,
             Err(error) => return refused(error.to_string()),
         };
-        match arming::arm(directory, session) {
+        match arming::arm(directory, session, Alone::No) {
             Ok(handle) => Reply::Armed { capabilities: (&handle.capabilities).into() },
             Err(reason) => refused(reason),
         }

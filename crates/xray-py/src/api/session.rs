@@ -1,7 +1,7 @@
 //! `xray.start_session` and its `Session`.
 
 use super::report::Report;
-use crate::agent::arming::{self, Handle};
+use crate::agent::arming::{self, Alone, Handle};
 use crate::agent::lifecycle;
 use crate::agent::state::STATE;
 use crate::agent::{known, transaction};
@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 use xray_core::control::coordinator::{self, AppSession, Next};
 use xray_core::control::directory::{AppDirectory, base_directory};
 use xray_core::control::progress::AppProgress;
-use xray_core::control::protocol::{AgentState, SessionFile, SessionRequest, SessionSpec};
-use xray_core::control::unix_now_ns;
+use xray_core::control::protocol::{AgentState, SessionFile, SessionRequest};
 use xray_core::limits::DRAIN_NS;
-use xray_core::model::{Limits, SessionHeader, SessionId, StoppedBy};
+use xray_core::model::{Limits, SessionId, StoppedBy};
 use xray_core::target;
 
 /// The arguments of `xray.start_session`.
@@ -173,60 +172,32 @@ pub(crate) fn start_session(py: Python<'_>, options_json: &str) -> PyResult<Sess
 fn start(options: &Options, limits: Limits, app: &str, process: bool) -> Result<Session, String> {
     let directory = || AppDirectory::open_or_create(&base_directory(), app).map_err(|error| error.to_string());
     let ends = Instant::now() + Duration::from_nanos(limits.duration_ns + 2 * DRAIN_NS);
-    let (id, target, scope) = if process {
-        let (file, handle) = start_here(directory()?, options, limits)?;
-        (file.spec.header.id, file.spec.header.target, Scope::Process(handle))
+    // From Python a session may be started before its name was ever seen.
+    let request = SessionRequest { transaction: options.transaction.clone(), limits, seed: options.seed, unseen: true };
+    let (header, scope) = if process {
+        let (file, handle) = start_here(&directory()?, &request)?;
+        (file.spec.header, Scope::Process(handle))
     } else {
-        let request =
-            SessionRequest { transaction: options.transaction.clone(), limits, seed: options.seed, unseen: true };
         let session = coordinator::start(directory()?, &request).map_err(|error| error.to_string())?;
-        let header = session.file().spec.header.clone();
-        (header.id, header.target, Scope::App(Box::new(Mutex::new(session))))
+        (session.file().spec.header.clone(), Scope::App(Box::new(Mutex::new(session))))
     };
-    let path = options.path.clone().unwrap_or_else(|| PathBuf::from(xray_report::default_file_name(&target.given)));
-    // Absolute, because the program may change its directory meanwhile.
-    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
-    Ok(Session { id, path, app: directory()?, scope, ends, written: Mutex::new(false) })
-}
-
-/// Whether a new file can be made there, as far as can be said before the session.
-fn writable(path: &Path) -> Result<(), String> {
-    if path.exists() {
-        return Err(format!("{} exists: choose another path", path.display()));
-    }
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    match directory {
-        Some(directory) if !directory.is_dir() => Err(format!("{} is not a directory", directory.display())),
-        _ => Ok(()),
-    }
+    let path = options.path.clone();
+    let path = path.unwrap_or_else(|| PathBuf::from(xray_report::default_file_name(&header.target.given)));
+    Ok(Session { id: header.id, path, app: directory()?, scope, ends })
 }
 
 /// A session in this process alone.
-fn start_here(app: AppDirectory, options: &Options, limits: Limits) -> Result<(SessionFile, Arc<Handle>), String> {
-    let target = known::resolve(&options.transaction).map_err(|error| error.to_string())?.target;
-    let id = coordinator::new_session_id();
-    let started_unix_ns = unix_now_ns();
-    let header = SessionHeader {
-        id: id.clone(),
-        app: app.name().to_owned(),
-        target,
-        seed: options.seed.unwrap_or_else(|| xray_core::id::mix(started_unix_ns ^ u64::from(std::process::id()))),
-        started_unix_ns,
-        limits,
-    };
-    let file = SessionFile {
-        ends_unix_ns: started_unix_ns.saturating_add(header.limits.duration_ns),
-        spec: SessionSpec { directory: app.session_path_for_agents(&id).to_string_lossy().into_owned(), header },
-        stopped_by: None,
-        only_pid: Some(std::process::id()),
-    };
-    app.begin_session(&file).map_err(|error| error.to_string())?;
-    let directory = AppDirectory::open_or_create(&base_directory(), app.name()).map_err(|error| error.to_string())?;
-    match arming::arm(directory, &file.spec) {
+fn start_here(app: &AppDirectory, request: &SessionRequest) -> Result<(SessionFile, Arc<Handle>), String> {
+    let target = known::resolve(&request.transaction).map_err(|error| error.to_string())?.target;
+    let file = coordinator::start_alone(app, target, request).map_err(|error| error.to_string())?;
+    let armed = AppDirectory::open_or_create(&base_directory(), app.name())
+        .map_err(|error| error.to_string())
+        .and_then(|directory| arming::arm(directory, &file.spec, Alone::Yes));
+    match armed {
         Ok(handle) => Ok((file, handle)),
         Err(reason) => {
-            let _ = app.mark_stopped(&id, StoppedBy::Refused);
-            let _ = app.end_session(&id);
+            // Nobody else is in it; what cannot be removed now is found dead by the next one who starts a session.
+            let _ = app.end_session(&file.spec.header.id);
             Err(reason)
         }
     }

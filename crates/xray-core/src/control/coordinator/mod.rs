@@ -5,7 +5,7 @@
 
 mod start;
 
-pub use start::{StartError, new_session_id, start};
+pub use start::{StartError, start, start_alone};
 
 use super::client::{Agent, ClientError, ask_all};
 use super::directory::{AgentSocket, AppDirectory};

@@ -46,26 +46,14 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`].
 pub fn start(app: AppDirectory, request: &SessionRequest) -> Result<AppSession, StartError> {
-    let sockets = app.sockets()?;
-    let mut agents: Vec<(AgentSocket, Agent)> = Vec::new();
-    let mut refusal = None;
-    for (socket, connected) in sockets.iter().zip(Agent::connect_all(&app, &sockets)) {
-        match connected {
-            Ok(agent) => agents.push((socket.clone(), agent)),
-            Err(ClientError::Gone | ClientError::Closed) => {}
-            Err(error) => refusal = Some(StartError::Refused(error.to_string())),
-        }
-    }
+    let Living { mut agents, refusal } = living(&app)?;
     if agents.is_empty() {
         return Err(refusal.unwrap_or_else(|| StartError::NoAgents(app.name().to_owned())));
     }
     free_from_dead_session(&app, &agents)?;
     let target = resolve(&mut agents, request)?;
-    let file = session_file(&app, target, request);
-    let directory = app.begin_session(&file).map_err(|error| match error {
-        BeginError::Running(running) => StartError::Running(running),
-        BeginError::Directory(error) => StartError::Directory(error),
-    })?;
+    let file = session_file(&app, target, request, None);
+    let directory = app.begin_session(&file)?;
     let mut session = AppSession::new(app, directory, file);
     session.arm(agents.into_iter().collect());
     if !session.members.values().any(|m| m.joined) && session.members.values().all(|m| m.done) {
@@ -75,6 +63,48 @@ pub fn start(app: AppDirectory, request: &SessionRequest) -> Result<AppSession, 
         return Err(StartError::Refused(reason));
     }
     Ok(session)
+}
+
+/// Makes a session of the calling process alone the application's session, so that there is one at a time; nobody else
+/// joins it. The caller arms itself, and ends the session.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_alone(app: &AppDirectory, target: Target, request: &SessionRequest) -> Result<SessionFile, StartError> {
+    free_from_dead_session(app, &living(app)?.agents)?;
+    let file = session_file(app, target, request, Some(std::process::id()));
+    app.begin_session(&file)?;
+    Ok(file)
+}
+
+/// Who answers.
+struct Living {
+    agents: Vec<(AgentSocket, Agent)>,
+    /// Why one does not want to.
+    refusal: Option<StartError>,
+}
+
+fn living(app: &AppDirectory) -> Result<Living, StartError> {
+    let sockets = app.sockets()?;
+    let mut agents = Vec::new();
+    let mut refusal = None;
+    for (socket, connected) in sockets.iter().zip(Agent::connect_all(app, &sockets)) {
+        match connected {
+            Ok(agent) => agents.push((socket.clone(), agent)),
+            Err(ClientError::Gone | ClientError::Closed) => {}
+            Err(error) => refusal = Some(StartError::Refused(error.to_string())),
+        }
+    }
+    Ok(Living { agents, refusal })
+}
+
+impl From<BeginError> for StartError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Running(running) => Self::Running(running),
+            BeginError::Directory(error) => Self::Directory(error),
+        }
+    }
 }
 
 /// A session that ended without its controller still stands in `current`: it goes when no agent is in it.
@@ -118,7 +148,7 @@ fn resolve(agents: &mut [(AgentSocket, Agent)], request: &SessionRequest) -> Res
     }
 }
 
-fn session_file(app: &AppDirectory, target: Target, request: &SessionRequest) -> SessionFile {
+fn session_file(app: &AppDirectory, target: Target, request: &SessionRequest, only_pid: Option<u32>) -> SessionFile {
     let id = new_session_id();
     let started_unix_ns = unix_now_ns();
     let directory = app.session_path_for_agents(&id).to_string_lossy().into_owned();
@@ -131,11 +161,11 @@ fn session_file(app: &AppDirectory, target: Target, request: &SessionRequest) ->
         started_unix_ns,
     };
     let ends_unix_ns = started_unix_ns.saturating_add(request.limits.duration_ns);
-    SessionFile { spec: SessionSpec { header, directory }, ends_unix_ns, only_pid: None, stopped_by: None }
+    SessionFile { spec: SessionSpec { header, directory }, ends_unix_ns, only_pid, stopped_by: None }
 }
 
 /// A new identity: twelve random lower-case letters and digits.
-pub fn new_session_id() -> SessionId {
+fn new_session_id() -> SessionId {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut left = random();
     let mut id = String::new();
