@@ -183,7 +183,21 @@ fn start(options: &Options, limits: Limits, app: &str, process: bool) -> Result<
     };
     let path = options.path.clone();
     let path = path.unwrap_or_else(|| PathBuf::from(xray_report::default_file_name(&header.target.given)));
-    Ok(Session { id: header.id, path, app: directory()?, scope, ends })
+    // Absolute, because the program may change its directory meanwhile.
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    Ok(Session { id: header.id, path, app: directory()?, scope, ends, written: Mutex::new(false) })
+}
+
+/// Whether a new file can be made there, as far as can be said before the session.
+fn writable(path: &Path) -> Result<(), String> {
+    if path.exists() {
+        return Err(format!("{} exists: choose another path", path.display()));
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    match directory {
+        Some(directory) if !directory.is_dir() => Err(format!("{} is not a directory", directory.display())),
+        _ => Ok(()),
+    }
 }
 
 /// A session in this process alone.
