@@ -56,7 +56,7 @@ pub fn run_sampler(
         let wait_ns = sampler.deadlines.next_ns().map_or(STOP_CHECK_NS, |at| at.saturating_sub(now_ns));
         if wait_ns > 0 {
             sleeper.sleep(wait_ns.min(STOP_CHECK_NS));
-        } else if sampler.tick(source, now_ns).is_err() {
+        } else if sampler.tick(source, clock).is_err() {
             break;
         } else {
             let done_ns = clock.now_ns();
@@ -80,12 +80,12 @@ struct Sampler<'a> {
 }
 
 impl Sampler<'_> {
-    fn tick(&mut self, source: &mut dyn StackSource, now_ns: u64) -> Result<(), SourceClosed> {
+    fn tick(&mut self, source: &mut dyn StackSource, clock: &dyn Clock) -> Result<(), SourceClosed> {
         let (first, own_before) = (self.batch.samples().len(), self.batch.own());
         if self.batch.is_empty() {
-            self.batch_since_ns = now_ns;
+            self.batch_since_ns = clock.now_ns();
         }
-        source.sample(now_ns, &mut self.batch)?;
+        let now_ns = source.sample(clock, &mut self.batch)?;
         let period_ns = self.deadlines.period_ns();
         let elapsed_ns = now_ns.saturating_sub(self.last_tick_ns);
         let heaviest_ns = HEAVIEST_SAMPLE_NS.max(4 * period_ns);

@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use xray_core::clock::Clock;
 use xray_core::limits::SAMPLE_DEPTH;
 use xray_core::model::ThreadState;
 use xray_core::sample::{FrameAt, Sample, SampleBatch, SourceClosed, StackSource};
@@ -45,7 +46,8 @@ impl GilStackSource {
         Self { threads: HashMap::new(), tick: 0, own_tid }
     }
 
-    fn read(&mut self, py: Python<'_>, now_ns: u64, into: &mut SampleBatch) -> PyResult<()> {
+    fn read(&mut self, py: Python<'_>, clock: &dyn Clock, into: &mut SampleBatch) -> PyResult<u64> {
+        let now_ns = clock.now_ns();
         self.tick += 1;
         let frames = super::loaded_module(py, "sys")
             .ok_or_else(|| PyRuntimeError::new_err("sys is gone"))?
@@ -70,7 +72,7 @@ impl GilStackSource {
         }
         let tick = self.tick;
         self.threads.retain(|_, thread| thread.tick == tick);
-        Ok(())
+        Ok(now_ns)
     }
 
     /// What the thread did since its last sample, and its CPU time in it.
@@ -101,12 +103,12 @@ impl GilStackSource {
 }
 
 impl StackSource for GilStackSource {
-    fn sample(&mut self, now_ns: u64, into: &mut SampleBatch) -> Result<(), SourceClosed> {
+    fn sample(&mut self, clock: &dyn Clock, into: &mut SampleBatch) -> Result<u64, SourceClosed> {
         if self.tick == 0 {
             self.own_tid.store(rustix::thread::gettid().as_raw_nonzero().get() as u32, Ordering::Relaxed);
         }
-        match gate::attached(|py| self.read(py, now_ns, into)) {
-            Some(Ok(())) => Ok(()),
+        match gate::attached(|py| self.read(py, clock, into)) {
+            Some(Ok(read_at_ns)) => Ok(read_at_ns),
             Some(Err(error)) => {
                 log::warn!("xray: stacks could not be read: {error}");
                 Err(SourceClosed)

@@ -34,7 +34,8 @@ struct FakeSource {
 }
 
 impl StackSource for FakeSource {
-    fn sample(&mut self, now_ns: u64, into: &mut SampleBatch) -> Result<(), SourceClosed> {
+    fn sample(&mut self, clock: &dyn Clock, into: &mut SampleBatch) -> Result<u64, SourceClosed> {
+        let now_ns = clock.now_ns();
         let tick = self.ticks.len();
         self.ticks.push(now_ns);
         for thread in 1..=2 {
@@ -60,8 +61,51 @@ impl StackSource for FakeSource {
         if tick + 1 == self.stop_after {
             self.intake.request_stop(StoppedBy::User);
         }
-        Ok(())
+        Ok(now_ns)
     }
+}
+
+/// A reader that waits for the GIL for 80 ms in its third tick.
+struct LateSource {
+    clock: Arc<FakeClock>,
+    intake: Intake,
+    ticks: u64,
+}
+
+impl StackSource for LateSource {
+    fn sample(&mut self, clock: &dyn Clock, into: &mut SampleBatch) -> Result<u64, SourceClosed> {
+        self.ticks += 1;
+        if self.ticks == 3 {
+            self.clock.advance(80 * MS);
+        }
+        if self.ticks == 5 {
+            self.intake.request_stop(StoppedBy::User);
+        }
+        let sample = Sample {
+            thread: 1,
+            kind: ThreadKind::Target,
+            state: ThreadState::OnCpu,
+            trace: None,
+            weight_ns: 0,
+            cpu_ns: 0,
+            torn: false,
+            frames: 0..0,
+        };
+        into.push(sample, [FrameAt { code: CallKey(2 * self.ticks), offset: 0 }]);
+        Ok(clock.now_ns())
+    }
+}
+
+#[test]
+fn the_wait_for_the_gil_counts_for_what_kept_it() {
+    let rig = Rig::new(header());
+    let mut source = LateSource { clock: rig.clock.clone(), intake: rig.intake.clone(), ticks: 0 };
+    let mut sleeper = FakeSleeper { clock: rig.clock.clone(), longest_ns: 0 };
+    run_sampler(&mut source, &rig.intake, &*rig.clock, &mut sleeper, 7);
+    let batches: Vec<SampleBatch> = rig.collector.take_batches();
+    let weights: Vec<u64> = batches.iter().flat_map(SampleBatch::samples).map(|sample| sample.weight_ns / MS).collect();
+    assert!(weights[2] >= 80, "{weights:?}");
+    assert!(weights.iter().enumerate().all(|(tick, weight)| tick == 2 || *weight < 20), "{weights:?}");
 }
 
 /// Runs to the end; the ticks, and the batches that were sent.
