@@ -54,7 +54,6 @@ def kill_during_session(serve: Callable[..., Blog], tmp_path: Path, seed: int) -
         load.stop()
     load.wait()
     report = blog.finish_session(session, tmp_path / "session.xr")
-    assert not report["recovered"], "a dead worker is no damage to the file"
     kept = sum(str(victim) in trace["process"] for trace in report["traces"])
     warm_up = finished_before(blog, victim, began)
     assert kept >= finished_before(blog, victim, killed - 1) - warm_up - 1

@@ -5,7 +5,7 @@ import threading
 
 from django.core.signals import request_started
 
-WORK, PAUSE_SECONDS = 300_000, 0.004
+WORK, PAUSE_SECONDS = 300_000, 0.001
 
 _started: set[int] = set()
 
