@@ -79,7 +79,8 @@ fn nothing(evidence: &Evidence<'_>) -> String {
     match evidence.components.tallies.first() {
         None => String::new(),
         Some(largest) => {
-            let share = percent(evidence.paths.share(largest.self_ns));
+            // "Not more than" is only true of a number that is rounded up.
+            let share = percent((evidence.paths.share(largest.self_ns) * 100.0).ceil() / 100.0);
             format!(" Nothing stands out: no function or query takes more than {share} of the traced time itself.")
         }
     }
