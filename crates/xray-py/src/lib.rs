@@ -49,6 +49,7 @@ mod _xray {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        slot::find_strands_by(transaction::strand_of_running_context);
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

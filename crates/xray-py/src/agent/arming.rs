@@ -4,7 +4,7 @@ use super::session::Recording;
 use super::state::{self, STATE};
 use super::symbols::Symbols;
 use crate::cpython::capabilities::{self, TracerChoice};
-use crate::cpython::frames::GilStackSource;
+use crate::cpython::frames::{GilStackSource, Label};
 use crate::cpython::tracer::Tracer;
 use crate::cpython::{code, event_cost, slot};
 use crate::gate;
@@ -242,7 +242,13 @@ fn start_threads(
     let mut meter = AgentCost { sampler_tid: sampler_tid.clone(), sampler_ns: 0 };
     let sampler = thread::spawn("xray-sampler", move || {
         thread::precise_timers();
-        run_sampler(&mut GilStackSource::new(sampler_tid), &intake, &*state::clock(), &mut ThreadSleeper, seed);
+        run_sampler(
+            &mut GilStackSource::new(label_of, sampler_tid),
+            &intake,
+            &*state::clock(),
+            &mut ThreadSleeper,
+            seed,
+        );
     })?;
     thread::spawn("xray-collector", move || {
         let summary = collector.run(&mut Symbols::default(), &mut meter);
@@ -260,6 +266,10 @@ fn start_threads(
         handle.finish();
     })?;
     Ok(())
+}
+
+fn label_of(py: Python<'_>, thread: u64) -> Option<Label> {
+    STATE.with(py, |state| state.labels.get(thread))
 }
 
 /// Takes the session out of the application: the tracer is off, nothing is kept alive.

@@ -1,16 +1,8 @@
 //! Which thread is in which transaction: what the sampler asks for each stack.
 
+use crate::cpython::frames::Label;
 use std::collections::HashMap;
-use xray_core::model::{ThreadKind, TraceId};
-
-/// One thread's transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Label {
-    /// For whom its samples count.
-    pub(crate) kind: ThreadKind,
-    /// The trace, if it is traced.
-    pub(crate) trace: Option<TraceId>,
-}
+use xray_core::model::ThreadKind;
 
 /// Labels by thread (`threading.get_ident()`). Empty while no session records.
 pub(crate) struct Labels(Option<HashMap<u64, Label>>);

@@ -1,10 +1,10 @@
 //! A transaction, from begin to end: the application's side of a session.
 
-use super::labels::Label;
 use super::names::{NameId, Parts};
 use super::session::LiveTrace;
 use super::state::{self, STATE};
 use crate::cpython::context;
+use crate::cpython::frames::Label;
 use crate::cpython::gil_cell::GilCell;
 use crate::cpython::slot::Strand;
 use crate::os::clock;

@@ -4,7 +4,6 @@
 //! long C code that holds the GIL: its stack is read right after, with the whole time as its weight.
 
 use super::code;
-use crate::agent::state::STATE;
 use crate::gate;
 use crate::os::thread;
 use pyo3::exceptions::PyRuntimeError;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xray_core::clock::Clock;
 use xray_core::limits::SAMPLE_DEPTH;
-use xray_core::model::ThreadState;
+use xray_core::model::{ThreadKind, ThreadState, TraceId};
 use xray_core::sample::{FrameAt, Sample, SampleBatch, SourceClosed, StackSource};
 use xray_core::trace::CallKey;
 
@@ -32,8 +31,21 @@ struct KnownThread {
     tick: u64,
 }
 
+/// A thread's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// For whom its samples count.
+    pub(crate) kind: ThreadKind,
+    /// The trace, if it is traced.
+    pub(crate) trace: Option<TraceId>,
+}
+
+/// Knows the transaction of a thread (`threading.get_ident()`); runs no Python code.
+pub(crate) type LabelOf = fn(Python<'_>, u64) -> Option<Label>;
+
 /// Reads stacks under the GIL.
 pub(crate) struct GilStackSource {
+    label: LabelOf,
     threads: HashMap<u64, KnownThread>,
     tick: u64,
     /// Kernel id of the sampler's thread, for the meter of its cost.
@@ -42,8 +54,8 @@ pub(crate) struct GilStackSource {
 
 impl GilStackSource {
     /// A source that publishes its thread's kernel id.
-    pub(crate) fn new(own_tid: Arc<AtomicU32>) -> Self {
-        Self { threads: HashMap::new(), tick: 0, own_tid }
+    pub(crate) fn new(label: LabelOf, own_tid: Arc<AtomicU32>) -> Self {
+        Self { label, threads: HashMap::new(), tick: 0, own_tid }
     }
 
     fn read(&mut self, py: Python<'_>, clock: &dyn Clock, into: &mut SampleBatch) -> PyResult<u64> {
@@ -54,8 +66,7 @@ impl GilStackSource {
             .call_method0("_current_frames")?;
         for (ident, frame) in frames.cast::<PyDict>()? {
             let ident: u64 = ident.extract()?;
-            let label = STATE.with(py, |state| state.labels.get(ident));
-            let Some(label) = label else { continue };
+            let Some(label) = (self.label)(py, ident) else { continue };
             let (state, cpu_ns) = self.state_of(py, ident, now_ns);
             let (frames, torn) = walk(py, &frame);
             let sample = Sample {

@@ -9,6 +9,7 @@ use super::{code, context};
 use crate::os::clock;
 use pyo3::Python;
 use std::cell::Cell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xray_core::model::ContextId;
 use xray_core::trace::{CallKey, Entered, Entry, Exit, Recorder};
@@ -25,6 +26,17 @@ pub(crate) struct Strand {
     pub(crate) recorder: Recorder,
     /// Segments that are open, innermost last.
     pub(crate) segments: Vec<CallKey>,
+}
+
+/// Finds the strand of the running context, or null; runs no Python code.
+pub(crate) type FindStrand = fn(Python<'_>) -> *mut Strand;
+
+static FIND_STRAND: OnceLock<FindStrand> = OnceLock::new();
+
+/// Says who knows the transactions: once, when the module is loaded.
+pub(crate) fn find_strands_by(find: FindStrand) {
+    // A second load of the module brings the same function.
+    let _ = FIND_STRAND.set(find);
 }
 
 struct Slot {
@@ -69,7 +81,7 @@ pub(crate) unsafe fn current_strand() -> *mut Strand {
 fn refresh(slot: &Slot, version: u64) -> *mut Strand {
     // SAFETY: only `current_strand` calls this, whose caller holds the GIL.
     let py = unsafe { Python::assume_attached() };
-    let strand = crate::agent::transaction::strand_of_running_context(py);
+    let strand = FIND_STRAND.get().map_or(std::ptr::null_mut(), |find| find(py));
     slot.version.set(version);
     slot.epoch.set(EPOCH.load(Ordering::Relaxed));
     slot.strand.set(strand);
