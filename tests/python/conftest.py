@@ -37,10 +37,10 @@ def recorder(monkeypatch):
     import xray
 
     xray.install()
-    from xray.integrations import django, django_db, django_templates, sqlite3, wsgi
+    from xray.integrations import _base, django, django_db, django_templates, sqlite3, wsgi
 
     recorder = Recorder()
-    modules = [sys.modules["xray._transaction"], django, django_db, django_templates, sqlite3, wsgi]
+    modules = [sys.modules["xray._transaction"], _base, django, django_db, django_templates, sqlite3, wsgi]
     assert xray.transaction.__module__ == modules[0].__name__
     for module in modules:
         for name in Recorder.FUNCTIONS:

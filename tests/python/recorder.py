@@ -10,6 +10,7 @@ class Transaction:
         self.kind = kind
         self.outer = outer
         self.ended = False
+        self.abandoned = False
         self.named = False
         self.names = []
         self.status = None
@@ -35,6 +36,9 @@ class Transaction:
 
     def end(self):
         self.ended = True
+
+    def abandon(self):
+        self.ended = self.abandoned = True
 
 
 class Recorder:

@@ -41,11 +41,21 @@ def test_an_abandoned_response_drops_its_transaction(site, recorder):
     assert transaction() is None
 
 
-def test_a_request_after_an_abandoned_one_is_its_own(site, recorder):
-    kept = site(environ("/stream/"), lambda status, headers: None)
+def test_a_request_after_one_that_was_not_closed_is_its_own(site, recorder):
+    kept = [site(environ("/stream/"), lambda status, headers: None) for _ in range(3)]
     call(site, "/")
-    assert len(recorder.transactions) == 2
-    kept.close()
+    assert [(t.ended, t.abandoned) for t in recorder.transactions] == [(True, True)] * 3 + [(True, False)]
+    assert [transaction.outer for transaction in recorder.transactions] == [None] * 4
+    for body in kept:
+        body.close()
+
+
+def test_a_request_inside_a_marked_block_leaves_it_open(site, recorder):
+    import xray
+
+    with xray.transaction("block", kind="web"):
+        call(site, "/")
+        assert [(t.ended, t.abandoned) for t in recorder.transactions] == [(False, False), (True, False)]
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,45 @@ def test_a_django_request_in_full(run):
     assert "?" in sql[2]
 
 
+def test_requests_that_are_never_closed_are_incomplete_and_do_not_add_up(run):
+    run("""
+        import resource
+        import xray
+        from wsgi_client import environ
+
+        @xray.wsgi
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return (part for part in (b"one", b"two"))
+
+        def ask(times):
+            for _ in range(times):
+                app(env, start_response)
+
+        def start_response(status, headers):
+            pass
+
+        env = environ()
+        kept = []
+        with xray.start_session("*app", share=1.0, max_overhead=1.0, seconds=60) as session:
+            ask(10)
+            kept.extend(app(env, start_response) for _ in range(10))
+            # The last one is open until it is dropped, or another begins.
+            assert session.progress.in_flight == 1
+            kept.clear()
+            assert session.progress.in_flight == 0
+        assert (session.wait().requests.traced, session.wait().requests.incomplete) == (0, 20), session.wait().requests
+
+        ask(10_000)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        ask(50_000)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2_000
+        # A server that keeps them all must not make a chain of them.
+        kept.extend(app(env, start_response) for _ in range(50_000))
+        kept.clear()
+    """)
+
+
 @pytest.mark.parametrize("how", ["exit", "os._exit", "exec"])
 def test_a_child_made_by_fork_does_not_end_its_parents_session(run, how):
     run(

@@ -210,8 +210,7 @@ def test_a_request_after_one_that_was_not_closed_is_its_own(wrap, recorder):
     kept = app(environ(), lambda status, headers: None)
     next(iter(kept))
     call(app)
-    assert len(recorder.transactions) == 2
-    assert [transaction.ended for transaction in recorder.transactions] == [False, True]
+    assert [(t.ended, t.abandoned) for t in recorder.transactions] == [(True, True), (True, False)]
 
 
 def test_a_status_that_is_none_is_for_the_server_to_refuse(wrap, recorder):

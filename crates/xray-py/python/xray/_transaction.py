@@ -133,6 +133,16 @@ class transaction:
         return marked
 
 
+def is_marked(transaction: _xray.Transaction) -> bool:
+    """Whether a marker that is entered in this context has begun it."""
+    entered = _open.get()
+    while entered is not None:
+        if entered.transaction is transaction:
+            return True
+        entered = entered.outer
+    return False
+
+
 def _is_running(marker: tuple[str, int], entered: _Open | None) -> bool:
     while entered is not None:
         if entered.marker == marker and entered.transaction is not None and not entered.transaction.ended:

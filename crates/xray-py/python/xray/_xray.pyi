@@ -113,6 +113,9 @@ class Transaction:
     def end(self) -> None:
         """End it now, in this or another context. A second call does nothing."""
 
+    def abandon(self) -> None:
+        """End it as incomplete, as if it were dropped: what it belonged to is over, nobody knows since when."""
+
 def enter_segment(kind: int, name: str, detail: str | None = None) -> bool:
     """Open a segment in the trace of the current context; False (and nothing to leave) when it is not traced."""
 

@@ -9,6 +9,7 @@ use crate::cpython::gil_cell::GilCell;
 use crate::cpython::slot::Strand;
 use crate::os::clock;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
 
@@ -49,7 +50,9 @@ struct Open {
 }
 
 /// One transaction; ends once, by `end()`, or when it is dropped (then as incomplete).
-#[pyclass(frozen, module = "xray._xray")]
+///
+/// The context only refers to it: when whoever began it lets it go, it is lost at once, however long its context lives.
+#[pyclass(frozen, weakref, module = "xray._xray")]
 pub(crate) struct Transaction {
     kind: TransactionKind,
     open: GilCell<Open>,
@@ -88,7 +91,7 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
         label_before: None,
     };
     let transaction = Bound::new(py, Transaction { kind, open: GilCell::new(open) })?;
-    context::set(py, transaction.as_any())?;
+    enter_context(&transaction)?;
     if recording {
         transaction.get().label(py, other_kind(kind));
     }
@@ -97,9 +100,18 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
 
 /// The open transaction of the current context.
 pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-    let value = context::get(py)?.cast_into::<Transaction>().ok()?;
-    let open = value.get().open.with(py, |open| !open.ended)?;
-    open.then_some(value)
+    let transaction = of_context(py)?;
+    let open = transaction.get().open.with(py, |open| !open.ended)?;
+    open.then_some(transaction)
+}
+
+/// What the current context refers to, open or not.
+fn of_context(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+    context::get(py)?.cast_into::<PyWeakrefReference>().ok()?.upgrade_as::<Transaction>().ok()?
+}
+
+fn enter_context(transaction: &Bound<'_, Transaction>) -> PyResult<()> {
+    context::set(transaction.py(), PyWeakrefReference::new(transaction.as_any())?.as_any())
 }
 
 /// The strand that the running context records into, or null: the nearest traced transaction of the context, and of
@@ -218,6 +230,23 @@ impl Transaction {
         this.leave_context(slf);
         this.finish(py);
     }
+
+    fn abandon(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let this = slf.get();
+        if this.ended(py) {
+            return;
+        }
+        this.leave_context(slf);
+        STATE.with(py, |state| {
+            if let Some((thread, before)) =
+                this.open.with(py, |open| Some((open.thread, open.label_before.take()?))).flatten()
+            {
+                state.labels.restore(thread, before);
+            }
+        });
+        this.lose(py);
+    }
 }
 
 fn set_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str) {
@@ -305,11 +334,12 @@ impl Transaction {
     /// Makes the outer transaction current again, if this one is.
     fn leave_context(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        if context::get(py).is_some_and(|value| value.is(slf)) {
-            let outer = self.open.with(py, |open| open.outer.take()).flatten();
-            let outer = outer.map_or_else(|| py.None().into_bound(py), |outer| outer.into_bound(py).into_any());
+        if of_context(py).is_some_and(|transaction| transaction.is(slf)) {
             // Fails only without memory; the ended transaction then stays, which counts as none.
-            let _ = context::set(py, &outer);
+            let _ = match self.open.with(py, |open| open.outer.take()).flatten() {
+                Some(outer) => enter_context(outer.bind(py)),
+                None => context::set(py, py.None().bind(py)),
+            };
         }
     }
 
@@ -365,28 +395,33 @@ impl Transaction {
     }
 }
 
+impl Transaction {
+    /// Ends it as incomplete.
+    fn lose(&self, py: Python<'_>) {
+        let lost = self.open.with(py, |open| (!std::mem::replace(&mut open.ended, true)).then_some(open.generation));
+        if let Some(generation) = lost.flatten().filter(|generation| *generation != 0) {
+            STATE.with(py, |state| {
+                if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
+                    self.open.with(py, |open| {
+                        let part = std::mem::replace(&mut open.part, Part::Other);
+                        recording.abandon(
+                            py,
+                            matches!(part, Part::Control | Part::Trace(_)),
+                            match part {
+                                Part::Trace(trace) => Some(trace),
+                                _ => None,
+                            },
+                        );
+                    });
+                }
+            });
+        }
+    }
+}
+
 impl Drop for Transaction {
     fn drop(&mut self) {
         // Python drops it with the GIL held.
-        Python::try_attach(|py| {
-            let lost = self.open.with(py, |open| (!open.ended).then_some(open.generation)).flatten();
-            if let Some(generation) = lost.filter(|generation| *generation != 0) {
-                STATE.with(py, |state| {
-                    if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
-                        self.open.with(py, |open| {
-                            let part = std::mem::replace(&mut open.part, Part::Other);
-                            recording.abandon(
-                                py,
-                                matches!(part, Part::Control | Part::Trace(_)),
-                                match part {
-                                    Part::Trace(trace) => Some(trace),
-                                    _ => None,
-                                },
-                            );
-                        });
-                    }
-                });
-            }
-        });
+        Python::try_attach(|py| self.lose(py));
     }
 }

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 
 from xray._import_hook import Unsupported
 from xray._traceback import error_name
+from xray._transaction import is_marked
+from xray._xray import WEB, begin, current
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 
     from xray._xray import Transaction
 
-#: The transaction that a WSGI application of the current context has begun, while the application's call runs. One
-#: that is open without it belongs to an earlier response that was never closed, and must not swallow the next request.
+#: The transaction that a WSGI application of the current context has begun, while the application's call runs.
 request_transaction: ContextVar[Transaction | None] = ContextVar("xray_request_transaction", default=None)
 
 _METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
@@ -49,9 +50,22 @@ def require(library: str, version: tuple[int, ...], first: tuple[int, ...], last
         raise Unsupported(f"{library} {found} is not a version this xray knows: its integration is off")
 
 
-def method_name(method: object) -> str:
+def method_name(method: str | None) -> str:
     """A method that may be part of a name: what a client invents must not make new names."""
-    return method if isinstance(method, str) and method in _METHODS else "OTHER"
+    return method if method is not None and method in _METHODS else "OTHER"
+
+
+def begin_request() -> Transaction | None:
+    """Begin the transaction of a request; None inside one, and when the agent is off.
+
+    What an earlier request has left open in this context was never closed by its server. It ends here: it must not
+    swallow this one, nor stay for ever.
+    """
+    if request_transaction.get() is not None:
+        return None
+    while (left := current()) is not None and left.kind == WEB and not is_marked(left):
+        left.abandon()
+    return begin(WEB)
 
 
 def fail(transaction: Transaction, error: BaseException) -> None:

@@ -17,9 +17,9 @@ from django.urls import Resolver404
 from xray import _application
 from xray._log import warn_once
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import WEB, Transaction, begin, recording
+from xray._xray import Transaction, recording
 from xray.integrations import django_names as names
-from xray.integrations._base import fail, request_transaction, wrap
+from xray.integrations._base import begin_request, fail, request_transaction, wrap
 from xray.integrations._django_version import require_django
 
 #: Where a response keeps its transaction until it is closed; dropped with the response if it never is.
@@ -72,7 +72,7 @@ class Middleware:
             warn_once("xray could not be installed; the application runs without it", exc_info=True)
 
     def __call__(self, request: Any) -> Any:
-        transaction = None if request_transaction.get() else begin(WEB)
+        transaction = begin_request()
         if transaction is None:
             return self.get_response(request)
         if recording():
@@ -95,9 +95,9 @@ class Middleware:
 
 def _call(original: Callable[..., Any]) -> Callable[..., Any]:
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
-        outer = request_transaction.get()
-        transaction = begin(WEB) if outer is None else None
+        transaction = begin_request()
         if transaction is None:
+            outer = request_transaction.get()
             if outer is not None and not outer.named and recording():
                 _name_by_environ(outer, environ)
             try:
@@ -187,7 +187,7 @@ def _name_by_request(transaction: Transaction, request: Any) -> None:
     _name_early(transaction, request.path_info, request.method, request.path, getattr(request, "urlconf", None))
 
 
-def _name_early(transaction: Transaction, path_info: str, method: object, path: str, urlconf: Any) -> None:
+def _name_early(transaction: Transaction, path_info: str, method: str | None, path: str, urlconf: Any) -> None:
     try:
         names.set_early(transaction, names.early_name(path_info, urlconf), method, path)
     except Exception:

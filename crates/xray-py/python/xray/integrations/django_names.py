@@ -39,20 +39,20 @@ def early_name(path_info: str, urlconf: Any = None) -> EarlyName:
     """Resolve a path as Django will, unless a middleware decides otherwise. An unknown path has no route."""
     match = _resolve(path_info, urlconf)
     if match is not None:
-        return EarlyName(match.route, view_name(match.func), _url_name(match))
+        # The `view_name` of a url without a name is the view's.
+        return EarlyName(match.route, view_name(match.func), match.view_name if match.url_name else None)
     return EarlyName(_static_route(path_info), None, None)
 
 
-def set_early(transaction: Transaction, name: EarlyName, method: object, path: str) -> None:
+def set_early(transaction: Transaction, name: EarlyName, method: str | None, path: str) -> None:
     """Name a transaction before its view is known for certain."""
     transaction.set_route(method_name(method), name.route, name.handler, name.url_name, path)
 
 
 def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
     """Name a transaction by the match that Django found."""
-    transaction.set_route(
-        method_name(request.method), match.route, view_name(match.func), _url_name(match), request.path
-    )
+    url_name = match.view_name if match.url_name else None
+    transaction.set_route(method_name(request.method), match.route, view_name(match.func), url_name, request.path)
 
 
 def set_not_found(transaction: Transaction, request: Any) -> None:
@@ -116,11 +116,6 @@ def _name_of_view(view: Any) -> str:
         name = view.__name__
     module = getattr(view, "__module__", None)
     return f"{module}.{name}" if module else name
-
-
-def _url_name(match: Any) -> str | None:
-    """The url name with its namespaces; without a name Django takes the view's."""
-    return str(match.view_name) if match.url_name else None
 
 
 def _resolve(path: str, urlconf: Any) -> Any:

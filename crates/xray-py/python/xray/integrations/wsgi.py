@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import WEB, begin
-from xray.integrations._base import fail, method_name, request_transaction
+from xray.integrations._base import begin_request, fail, method_name, request_transaction
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class WSGIApplication:
         return getattr(self.__wrapped__, name)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        transaction = None if request_transaction.get() else begin(WEB)
+        transaction = begin_request()
         if transaction is None:
             try:
                 return self.__wrapped__(environ, start_response)
