@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 #: The transaction that a WSGI application of the current context has begun, while the application's call runs.
 request_transaction: ContextVar[Transaction | None] = ContextVar("xray_request_transaction", default=None)
 
-_METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
+#: Stands for all others: what a client invents must not make new names.
+OTHER_METHOD = "OTHER"
 
 
 def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -51,8 +53,8 @@ def require(library: str, version: tuple[int, ...], first: tuple[int, ...], last
 
 
 def method_name(method: str | None) -> str:
-    """A method that may be part of a name: what a client invents must not make new names."""
-    return method if method is not None and method in _METHODS else "OTHER"
+    """A method as it may be part of a name."""
+    return method if method is not None and method in METHODS else OTHER_METHOD
 
 
 def begin_request() -> Transaction | None:

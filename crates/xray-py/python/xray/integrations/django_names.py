@@ -13,7 +13,7 @@ from django.conf import settings
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
-from xray.integrations._base import method_name
+from xray.integrations._base import METHODS, OTHER_METHOD, method_name
 
 if TYPE_CHECKING:
     from xray._application import Route
@@ -50,9 +50,16 @@ def set_early(transaction: Transaction, name: EarlyName, method: str | None, pat
 
 
 def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
-    """Name a transaction by the match that Django found."""
-    url_name = match.view_name if match.url_name else None
-    transaction.set_route(method_name(request.method), match.route, view_name(match.func), url_name, request.path)
+    """Name a transaction by the match that Django found. Each request comes here: no calls but one."""
+    view = match.func
+    known = _views.get(id(view))
+    transaction.set_route(
+        request.method if request.method in METHODS else OTHER_METHOD,
+        match.route,
+        known[1] if known is not None and known[0] is view else view_name(view),
+        match.view_name if match.url_name else None,
+        request.path,
+    )
 
 
 def set_not_found(transaction: Transaction, request: Any) -> None:
