@@ -6,6 +6,7 @@ use super::socket::AgentListener;
 use crate::limits;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 /// Name of the environment variable that replaces `/tmp/xray-<uid>`.
@@ -178,6 +179,12 @@ impl AppDirectory {
         let mut sockets: Vec<_> = names.into_iter().filter_map(AgentSocket::from_file).collect();
         sockets.sort_unstable();
         Ok(sockets)
+    }
+}
+
+impl AsFd for AppDirectory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 }
 

@@ -13,6 +13,8 @@ pub mod client;
 #[cfg(target_os = "linux")]
 pub mod coordinator;
 #[cfg(target_os = "linux")]
+pub mod descriptors;
+#[cfg(target_os = "linux")]
 pub mod directory;
 #[cfg(target_os = "linux")]
 pub mod frame;

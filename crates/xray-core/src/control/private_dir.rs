@@ -4,6 +4,7 @@
 //! in directories whose owner could swap names under it. What root creates there is given to the owner, so that the
 //! owner's agents can use it.
 
+use super::descriptors::AgentOwned;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -69,7 +70,7 @@ pub enum DirectoryError {
 /// An open directory of one owner, writable by nobody else.
 #[derive(Debug)]
 pub struct PrivateDir {
-    fd: OwnedFd,
+    fd: AgentOwned<OwnedFd>,
     path: PathBuf,
     owner: rustix::fs::Uid,
     group: rustix::fs::Gid,
@@ -78,7 +79,7 @@ pub struct PrivateDir {
 /// Held while a change of more than one step is made.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _fd: OwnedFd,
+    _fd: AgentOwned<OwnedFd>,
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -144,7 +145,7 @@ impl PrivateDir {
         owner: Option<rustix::fs::Uid>,
     ) -> Result<Self, DirectoryError> {
         let fd = match opened {
-            Ok(fd) => fd,
+            Ok(fd) => AgentOwned::by_thread(fd),
             Err(Errno::NOTDIR | Errno::LOOP) => return Err(DirectoryError::NotADirectory(path)),
             Err(error) => return Err(io_error("open", &path, error)),
         };
@@ -173,11 +174,6 @@ impl PrivateDir {
     /// User id of its owner.
     pub fn owner(&self) -> u32 {
         self.owner.as_raw()
-    }
-
-    /// Its descriptor.
-    pub fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
     }
 
     /// Names of its entries in byte order, at most `limit`; names that are not UTF-8 are nobody's and left out.
@@ -300,6 +296,7 @@ impl PrivateDir {
     pub fn lock(&self) -> Result<DirectoryLock, DirectoryError> {
         // A descriptor of its own: locks belong to the open file, and two threads may share `self`.
         let fd = fs::openat(&self.fd, ".", DIRECTORY, Mode::empty()).map_err(|e| io_error("lock", &self.path, e))?;
+        let fd = AgentOwned::by_thread(fd);
         let give_up = Instant::now() + LOCK_PATIENCE;
         loop {
             match fs::flock(&fd, fs::FlockOperation::NonBlockingLockExclusive) {
@@ -339,6 +336,12 @@ impl PrivateDir {
     fn hand_over(&self, subdirectory: &str) -> rustix::io::Result<()> {
         let fd = fs::openat(&self.fd, subdirectory, DIRECTORY, Mode::empty())?;
         self.give_to_owner(&fd)
+    }
+}
+
+impl AsFd for PrivateDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -5,6 +5,7 @@
 //! time is up, never the thread. More connections than slots push out the one that was silent longest. Requests are
 //! answered one after another in this thread: the host process gets no thread for each peer.
 
+use super::descriptors::AgentOwned;
 use super::frame::{FrameBuffer, FrameError, MAX_REQUEST_BYTES, encode};
 use super::protocol::{PROTOCOL_VERSION, Reply, Request};
 use super::socket::peer_user;
@@ -34,11 +35,11 @@ pub trait Handler {
 
 /// Ends [`serve`]: by [`StopHandle::stop`], or when it is dropped.
 #[derive(Debug)]
-pub struct StopHandle(UnixStream);
+pub struct StopHandle(AgentOwned<UnixStream>);
 
 /// The server's end of a [`StopHandle`].
 #[derive(Debug)]
-pub struct StopSignal(UnixStream);
+pub struct StopSignal(AgentOwned<UnixStream>);
 
 /// A pair for one server.
 ///
@@ -47,14 +48,14 @@ pub struct StopSignal(UnixStream);
 pub fn stop_pair() -> io::Result<(StopHandle, StopSignal)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    Ok((StopHandle(ours), StopSignal(theirs)))
+    Ok((StopHandle(AgentOwned::new(ours)), StopSignal(AgentOwned::new(theirs))))
 }
 
 impl StopHandle {
     /// Makes the server return soon; when it is inside [`Handler::handle`], after that.
     pub fn stop(&self) {
         // A full or closed socket means that the server was told already, or is gone.
-        let _ = (&self.0).write(&[1]);
+        let _ = (&*self.0).write(&[1]);
     }
 }
 
@@ -157,7 +158,7 @@ fn accept_failed(error: io::Error) -> io::Result<Option<Instant>> {
 
 /// One peer. It either sends a request or takes a reply, never both.
 struct Connection {
-    stream: UnixStream,
+    stream: AgentOwned<UnixStream>,
     input: FrameBuffer,
     output: Vec<u8>,
     deadline: Instant,
@@ -173,7 +174,7 @@ impl Connection {
     fn new(stream: UnixStream) -> Self {
         let now = Instant::now();
         Self {
-            stream,
+            stream: AgentOwned::new(stream),
             input: FrameBuffer::new(MAX_REQUEST_BYTES),
             output: Vec::new(),
             deadline: now + MESSAGE_TIMEOUT,

@@ -1,5 +1,6 @@
 //! Binding and reaching a Unix socket in a directory, however long the directory's path is.
 
+use super::descriptors::AgentOwned;
 use super::private_dir::{DirectoryError, PrivateDir, io_error};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
@@ -16,7 +17,7 @@ const BACKLOG: i32 = 16;
 /// forked child drops its copy without harm.
 #[derive(Debug)]
 pub struct AgentListener {
-    listener: UnixListener,
+    listener: AgentOwned<UnixListener>,
     directory: PrivateDir,
     name: String,
     process: u32,
@@ -34,7 +35,7 @@ impl AgentListener {
         // Not ending in `.sock`: nobody looks for it. It can only be there if a dead process left it.
         let hidden = format!(".{name}.{process}.new");
         directory.remove(&hidden)?;
-        let fd = stream_socket().map_err(fail)?;
+        let fd = AgentOwned::new(UnixListener::from(stream_socket().map_err(fail)?));
         net::bind(&fd, &address(&directory, &hidden).map_err(fail)?).map_err(fail)?;
         let shown = rustix::fs::chmodat(directory.as_fd(), &*hidden, Mode::RUSR | Mode::WUSR, AtFlags::empty())
             .and_then(|()| net::listen(&fd, BACKLOG))
@@ -43,7 +44,7 @@ impl AgentListener {
             });
         directory.remove(&hidden)?;
         shown.map_err(fail)?;
-        Ok(Self { listener: fd.into(), directory, name, process })
+        Ok(Self { listener: fd, directory, name, process })
     }
 
     /// The socket.
@@ -68,11 +69,11 @@ impl Drop for AgentListener {
 
 /// Connects to `name` in `directory`; waits at most `patience` when the backlog is full.
 pub(super) fn connect(directory: &PrivateDir, name: &str, patience: Duration) -> rustix::io::Result<UnixStream> {
-    let fd = stream_socket()?;
+    let fd = AgentOwned::by_thread(stream_socket()?);
     // A send timeout bounds connect() on Unix sockets, too.
     net::sockopt::set_socket_timeout(&fd, net::sockopt::Timeout::Send, Some(patience))?;
     net::connect(&fd, &address(directory, name)?)?;
-    Ok(fd.into())
+    Ok(fd.into_inner().into())
 }
 
 /// User id of the process at the other end.

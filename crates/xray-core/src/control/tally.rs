@@ -1,9 +1,10 @@
 //! Finished traces of a session, counted over all processes without a server: one byte appended for each.
 
+use super::descriptors::AgentOwned;
 use super::private_dir::{DirectoryError, PrivateDir, io_error};
 use crate::session::TraceTally;
 use rustix::fs::{self, Mode, OFlags};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Name of the file in the session's directory.
 pub(super) const TALLY: &str = "tally";
@@ -26,6 +27,22 @@ impl TallyFile {
         fs::openat(session.as_fd(), TALLY, flags, Mode::RUSR | Mode::WUSR)
             .map(|fd| Self { fd, own: 0 })
             .map_err(|e| io_error("open", &session.path().join(TALLY), e))
+    }
+}
+
+impl AsFd for TallyFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl TraceTally for AgentOwned<TallyFile> {
+    fn add(&mut self) -> u64 {
+        (**self).add()
+    }
+
+    fn total(&self) -> u64 {
+        (**self).total()
     }
 }
 

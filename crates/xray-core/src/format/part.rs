@@ -28,11 +28,19 @@ impl PartWriter {
     /// # Errors
     /// [`WriteError::Io`] when the file exists or cannot be created or written.
     pub fn create(path: &Path, header: &SessionHeader, process: &ProcessInfo) -> Result<Self, WriteError> {
+        Self::new(Self::create_file(path)?, header, process)
+    }
+
+    /// Creates the file alone, for [`Self::new`].
+    ///
+    /// # Errors
+    /// When the file exists or cannot be created.
+    pub fn create_file(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Self::new(options.open(path)?, header, process)
+        options.open(path)
     }
 }
 
