@@ -17,6 +17,7 @@ pub(crate) const OTHER: u8 = 2;
 #[pyo3::pymodule(gil_used = true)]
 mod _xray {
     use crate::agent::state::{Config, STATE};
+    use crate::agent::text::Text;
     use crate::agent::{lifecycle, segment, state, transaction};
     use crate::cpython::slot;
     use pyo3::prelude::*;
@@ -56,12 +57,13 @@ mod _xray {
     #[pyfunction]
     fn configure(
         py: Python<'_>,
-        app: String,
+        app: Text<'_>,
         routes: Py<PyAny>,
         resolve_path: Py<PyAny>,
         framework: Py<PyAny>,
-        own_directory: String,
+        own_directory: Text<'_>,
     ) {
+        let (app, own_directory) = (app.to_string(), own_directory.to_string());
         let config = Config { app, routes, resolve_path, framework, own_directory };
         let before = STATE.with(py, |state| state.config.replace(config));
         drop(before);
@@ -96,7 +98,7 @@ mod _xray {
 
     #[pyfunction]
     #[pyo3(signature = (kind, name, detail=None))]
-    fn enter_segment(py: Python<'_>, kind: u8, name: &str, detail: Option<&str>) -> bool {
+    fn enter_segment(py: Python<'_>, kind: u8, name: Text<'_>, detail: Option<Text<'_>>) -> bool {
         let kind = match kind {
             SEGMENT_SQL => SymbolKind::Sql,
             SEGMENT_TEMPLATE => SymbolKind::Template,
@@ -105,17 +107,18 @@ mod _xray {
             SEGMENT_QUEUE => SymbolKind::Queue,
             _ => SymbolKind::Other,
         };
-        segment::enter(py, kind, name, detail.unwrap_or_default())
+        segment::enter(py, kind, &name, detail.as_deref().unwrap_or_default())
     }
 
     #[pyfunction]
-    fn enter_sql(py: Python<'_>, statement: &str, vendor: &str) -> bool {
-        segment::enter_sql(py, statement, vendor)
+    fn enter_sql(py: Python<'_>, statement: Text<'_>, vendor: Text<'_>) -> bool {
+        segment::enter_sql(py, &statement, &vendor)
     }
 
     #[pyfunction]
-    fn leave_segment(py: Python<'_>, rows: i64, failed: bool) {
-        segment::leave(py, rows, failed);
+    fn leave_segment(py: Python<'_>, rows: &Bound<'_, PyAny>, failed: bool) {
+        // Whatever a driver says: a number, None, or more than fits.
+        segment::leave(py, rows.extract().unwrap_or(-1), failed);
     }
 
     #[pyfunction]

@@ -5,19 +5,21 @@ use super::state::{self, STATE};
 use super::symbols::Symbols;
 use crate::cpython::capabilities::{self, TracerChoice};
 use crate::cpython::frames::{GilStackSource, Label};
-use crate::cpython::tracer::Tracer;
+use crate::cpython::tracer::{self, Tracer};
 use crate::cpython::{code, event_cost, slot};
 use crate::gate;
 use crate::os::{clock, process, thread};
 use arc_swap::ArcSwapOption;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
+use xray_core::control::descriptors::AgentOwned;
 use xray_core::control::directory::AppDirectory;
 use xray_core::control::protocol::{Progress, SessionSpec};
-use xray_core::format::PartWriter;
+use xray_core::format::{PartWriter, WriteError};
 use xray_core::model::{Capabilities, ProcessEnd, ProcessInfo, ProcessKey, SessionId, StoppedBy};
 use xray_core::sample::{ThreadSleeper, run_sampler};
 use xray_core::session::{Collector, Cost, CostMeter, Intake, RecordingConfig, recording};
@@ -137,16 +139,20 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
         finished: Mutex::new(false),
         changed: Condvar::new(),
     });
-    // From here on the collector's thread is who ends the session, whatever happens.
-    start_threads(handle.clone(), intake.clone(), collector, (app, alone), spec.header.seed)
-        .map_err(|error| format!("the session's threads could not be started: {error}"))?;
-    LAST.store(Some(handle.clone()));
+    // In place before the collector's thread is: that thread takes it out again, however soon.
     gate::attached(|py| {
-        let recording = Recording::new(intake, matcher, &spec.header, key, prepared.tracer);
-        let before = STATE.with(py, |state| state.recording.replace(recording));
-        drop(before);
-        state::set_recording(true);
-    });
+        let recording = Recording::new(intake.clone(), matcher, &spec.header, key, prepared.tracer);
+        state::set_recording(recording.generation);
+        STATE.with(py, |state| state.recording = Some(recording));
+    })
+    .ok_or("the application is ending")?;
+    // From here on the collector's thread is who ends the session, whatever happens.
+    if let Err(error) = start_threads(handle.clone(), intake.clone(), collector, (app, alone), spec.header.seed) {
+        intake.request_stop(StoppedBy::Refused);
+        gate::attached(end_recording);
+        return Err(format!("the session's threads could not be started: {error}"));
+    }
+    LAST.store(Some(handle.clone()));
     Ok(handle)
 }
 
@@ -219,14 +225,16 @@ fn start_recording(
     spec: &SessionSpec,
     process: ProcessInfo,
     scale: TickScale,
-) -> Result<(Intake, Collector), String> {
+) -> Result<(Intake, Collector<AgentOwned<File>>), String> {
     let id = &spec.header.id;
     let directory = app.session(id).map_err(|error| error.to_string())?;
     let directory = directory.ok_or_else(|| format!("the directory of session {} is gone", id.0))?;
     let path = directory.new_part_path();
-    let writer = PartWriter::create(&path, &spec.header, &process)
+    let writer = PartWriter::create_file(&path)
+        .map_err(WriteError::from)
+        .and_then(|file| PartWriter::new(AgentOwned::new(file), &spec.header, &process))
         .map_err(|error| format!("the part file {} cannot be written: {error}", path.display()))?;
-    let tally = Box::new(directory.tally().map_err(|error| error.to_string())?);
+    let tally = Box::new(AgentOwned::new(directory.tally().map_err(|error| error.to_string())?));
     let config = RecordingConfig { header: spec.header.clone(), process, scale, tally };
     Ok(recording(config, writer, state::clock()))
 }
@@ -234,7 +242,7 @@ fn start_recording(
 fn start_threads(
     handle: Arc<Handle>,
     intake: Intake,
-    collector: Collector,
+    collector: Collector<AgentOwned<File>>,
     (app, alone): (AppDirectory, Alone),
     seed: u64,
 ) -> std::io::Result<()> {
@@ -250,6 +258,7 @@ fn start_threads(
             seed,
         );
     })?;
+    let app = AgentOwned::new(app);
     thread::spawn("xray-collector", move || {
         let summary = collector.run(&mut Symbols::default(), &mut meter);
         drop(sampler.join());
@@ -274,7 +283,7 @@ fn label_of(py: Python<'_>, thread: u64) -> Option<Label> {
 
 /// Takes the session out of the application: the tracer is off, nothing is kept alive.
 fn end_recording(py: Python<'_>) {
-    state::set_recording(false);
+    state::set_recording(state::NO_RECORDING);
     let over = STATE.with(py, |state| {
         state.labels.clear();
         state.recording.take()
@@ -288,17 +297,19 @@ fn end_recording(py: Python<'_>) {
 /// In a forked child: the session is the parent's. Its threads do not exist here, so nothing of it may be waited for,
 /// locked or freed; only the tracer, which is this interpreter's, is undone.
 pub(crate) fn forget_parents(py: Python<'_>) {
-    state::set_recording(false);
+    state::set_recording(state::NO_RECORDING);
     ARMING.store(false, Ordering::Release);
     std::mem::forget(LAST.swap(None));
     let inherited = STATE.with(py, |state| {
         state.labels.clear();
         state.recording.take()
     });
-    if let Some(mut recording) = inherited.flatten() {
-        recording.disarm(py);
+    if let Some(recording) = inherited.flatten() {
         std::mem::forget(recording);
     }
+    // Not by the recording: in the parent a thread may just have been arming, with the tracer on its stack.
+    tracer::undo_inherited(py);
+    slot::forget_recorders(py);
     code::stop(py);
 }
 

@@ -1,16 +1,16 @@
 //! The agent's life in a process: nothing until the first transaction, then one sleeping thread; gone before the
 //! interpreter is, and born anew in a forked child.
 
-use super::state::{self, STATE};
+use super::state::STATE;
 use super::{arming, control};
 use crate::gate;
 use crate::os::{process, thread};
 use pyo3::prelude::*;
-use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use xray_core::control::descriptors;
 use xray_core::control::directory::{AppDirectory, base_directory};
 use xray_core::control::server::{self, StopHandle};
 use xray_core::model::StoppedBy;
@@ -22,8 +22,6 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 static ENABLED: AtomicBool = AtomicBool::new(false);
 /// Whether this process's agent has been started.
 static STARTED: AtomicBool = AtomicBool::new(false);
-/// The listening socket: a forked child must close its copy, or it would answer for a dead parent.
-static LISTENER: AtomicI32 = AtomicI32::new(-1);
 /// The control thread, and how to end it. Never locked by the control thread itself, nor across a fork by anyone but
 /// the thread that forks: it is used only under the GIL.
 static CONTROL: Mutex<Option<(StopHandle, JoinHandle<()>)>> = Mutex::new(None);
@@ -65,27 +63,22 @@ fn run_control(app: &str, stop: &server::StopSignal) {
         Ok(bound) => bound,
         Err(error) => return log_once(&format!("xray cannot be reached from outside: {error}")),
     };
-    LISTENER.store(bound.listener().as_raw_fd(), Ordering::Relaxed);
     let agent = control::Agent::new(app.to_owned());
     agent.join_running_session();
     if let Err(error) = server::serve(bound.listener(), &agent, stop) {
         log_once(&format!("the control socket failed: {error}"));
     }
-    LISTENER.store(-1, Ordering::Relaxed);
 }
 
 /// In a forked child: forgets the parent's threads, session and socket. The child's own first transaction starts its
 /// own agent.
 pub(crate) fn after_fork_in_child(py: Python<'_>) {
-    state::set_recording(false);
     STARTED.store(false, Ordering::Relaxed);
-    let listener = LISTENER.swap(-1, Ordering::Relaxed);
-    if listener >= 0 {
-        process::close_inherited(listener);
-    }
+    descriptors::take_inherited().into_iter().for_each(process::close_inherited);
     // The thread is the parent's; its handle is forgotten, not joined.
     std::mem::forget(CONTROL.lock().unwrap_or_else(PoisonError::into_inner).take());
     arming::forget_parents(py);
+    STATE.with(py, |state| state.names.forget_counts());
 }
 
 /// Ends the session of this process and the agent's threads, before the interpreter ends.

@@ -13,4 +13,5 @@ pub(crate) mod segment;
 pub(crate) mod session;
 pub(crate) mod state;
 pub(crate) mod symbols;
+pub(crate) mod text;
 pub(crate) mod transaction;

@@ -127,6 +127,14 @@ impl NameTable {
         }
     }
 
+    /// In a forked child: what was counted so far is the parent's. The names stay, for transactions that are open.
+    pub(crate) fn forget_counts(&mut self) {
+        for seen in &mut self.seen {
+            (seen.count, seen.this_minute, seen.last_minute, seen.next) = (0, 0, 0, 0);
+            seen.recent_us.clear();
+        }
+    }
+
     /// A copy of all names that were seen, to be summarised without the GIL.
     pub(crate) fn snapshot(&self) -> Vec<Seen> {
         self.seen.iter().filter(|seen| seen.count > 0).cloned().collect()

@@ -4,7 +4,7 @@ use super::names::{NameId, NameTable};
 use super::segment::SegmentTable;
 use crate::cpython::frames::thread_name;
 use crate::cpython::slot::{self, Strand};
-use crate::cpython::tracer::Tracer;
+use crate::cpython::tracer::{Begun, Tracer};
 use crate::os::clock;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +43,7 @@ pub(crate) struct LiveTrace {
     /// Identity.
     pub(crate) id: TraceId,
     thread: u64,
+    begun: Begun,
     /// The recording waits for it; dropped after the trace was handed in.
     _open: OpenTrace,
     /// Boxed: threads hold their address.
@@ -122,10 +123,8 @@ impl Recording {
             return None;
         }
         let open = self.intake.open_trace()?;
-        if !self.tracer.trace_begins(py) {
-            return None;
-        }
-        let mut trace = LiveTrace { id, thread, _open: open, strands: Vec::with_capacity(1) };
+        let begun = self.tracer.trace_begins(py)?;
+        let mut trace = LiveTrace { id, thread, begun, _open: open, strands: Vec::with_capacity(1) };
         trace.strands.push(new_strand(ContextId(thread), None, started_ticks, spare));
         Some(Box::new(trace))
     }
@@ -145,7 +144,7 @@ impl Recording {
         spare: &mut Vec<Recorder>,
     ) {
         let now = clock::ticks();
-        let incomplete = self.tracer.trace_ends(py);
+        let incomplete = self.tracer.trace_ends(py, trace.begun);
         slot::forget_recorders(py);
         let counters = self.intake.counters();
         counters.events.fetch_add(trace.strands.iter().map(|s| s.recorder.events()).sum(), Ordering::Relaxed);
@@ -177,8 +176,8 @@ impl Recording {
         if matching {
             self.intake.counters().incomplete.fetch_add(1, Ordering::Relaxed);
         }
-        if trace.is_some() {
-            self.tracer.trace_ends(py);
+        if let Some(trace) = trace {
+            self.tracer.trace_ends(py, trace.begun);
         }
     }
 }

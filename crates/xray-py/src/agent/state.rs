@@ -5,7 +5,7 @@ use super::names::NameTable;
 use super::session::Recording;
 use crate::cpython::gil_cell::GilCell;
 use pyo3::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use xray_core::clock::{Clock, SystemClock};
 use xray_core::trace::Recorder;
@@ -49,8 +49,11 @@ pub(crate) static STATE: GilCell<State> = GilCell::new(State {
 
 static CLOCK: LazyLock<Arc<SystemClock>> = LazyLock::new(Arc::default);
 
-/// Whether a session records in this process (not: drains).
-static RECORDING: AtomicBool = AtomicBool::new(false);
+/// No session: neither recording nor draining.
+pub(crate) const NO_RECORDING: u64 = 0;
+
+/// Generation of the session that records or drains in this process.
+static RECORDING: AtomicU64 = AtomicU64::new(NO_RECORDING);
 
 /// The agent's clock.
 pub(crate) fn clock() -> Arc<dyn Clock> {
@@ -67,13 +70,20 @@ pub(crate) fn unix_ns() -> u64 {
     CLOCK.unix_ns()
 }
 
-/// Whether a session records in this process.
+/// Whether a session records or drains in this process.
 #[inline]
 pub(crate) fn is_recording() -> bool {
+    generation() != NO_RECORDING
+}
+
+/// Generation of the session that records or drains. What belongs to another one (of before, or of the process that
+/// this one was forked from) is dead.
+#[inline]
+pub(crate) fn generation() -> u64 {
     RECORDING.load(Ordering::Relaxed)
 }
 
-/// Says whether a session records.
-pub(crate) fn set_recording(on: bool) {
-    RECORDING.store(on, Ordering::Relaxed);
+/// Says which session records.
+pub(crate) fn set_recording(generation: u64) {
+    RECORDING.store(generation, Ordering::Relaxed);
 }

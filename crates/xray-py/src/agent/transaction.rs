@@ -3,6 +3,7 @@
 use super::names::{NameId, Parts};
 use super::session::LiveTrace;
 use super::state::{self, STATE};
+use super::text::Text;
 use crate::cpython::context;
 use crate::cpython::frames::Label;
 use crate::cpython::gil_cell::GilCell;
@@ -12,6 +13,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
+
+/// Transactions around one another that are remembered: more were begun and never ended.
+const MOST_NESTED: u32 = 64;
 
 /// Status from which a response counts as an error.
 const ERROR_STATUS: u16 = 500;
@@ -30,6 +34,8 @@ enum Part {
 
 struct Open {
     outer: Option<Py<Transaction>>,
+    /// How many are around it.
+    depth: u32,
     started_ns: u64,
     /// The next two only while a session records.
     started_ticks: u64,
@@ -39,7 +45,7 @@ struct Open {
     error: Option<String>,
     attributes: Vec<(String, String)>,
     ended: bool,
-    /// The session in which it began; 0 = none.
+    /// The session in which it began.
     generation: u64,
     part: Part,
     /// Thread that began it, and its CPU time when the transaction was admitted.
@@ -69,13 +75,10 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
         return Ok(None);
     }
     let recording = state::is_recording();
-    let generation = if recording {
-        STATE.with(py, |state| state.recording.as_ref().map_or(0, |r| r.generation)).unwrap_or(0)
-    } else {
-        0
-    };
+    let outer = current(py).filter(|outer| outer.get().depth(py) < MOST_NESTED);
     let open = Open {
-        outer: current(py).map(Bound::unbind),
+        depth: outer.as_ref().map_or(0, |outer| outer.get().depth(py) + 1),
+        outer: outer.map(Bound::unbind),
         started_ns: state::now_ns(),
         started_ticks: if recording { clock::ticks() } else { 0 },
         started_unix_ns: if recording { state::unix_ns() } else { 0 },
@@ -84,7 +87,7 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
         error: None,
         attributes: Vec::new(),
         ended: false,
-        generation,
+        generation: state::generation(),
         part: Part::Undecided,
         thread: thread_ident(),
         cpu_ns: 0,
@@ -117,10 +120,11 @@ fn enter_context(transaction: &Bound<'_, Transaction>) -> PyResult<()> {
 /// The strand that the running context records into, or null: the nearest traced transaction of the context, and of
 /// its strands the running thread's.
 pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
+    let generation = state::generation();
     let mut next = current(py);
     while let Some(transaction) = next {
         let found = transaction.get().open.with(py, |open| match &mut open.part {
-            Part::Trace(trace) if !open.ended => Ok(trace.strand(py, thread_ident())),
+            Part::Trace(trace) if !open.ended && open.generation == generation => Ok(trace.strand(py, thread_ident())),
             _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
         });
         match found {
@@ -134,10 +138,11 @@ pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
 
 /// Whether the running context is inside a matching transaction of the session.
 pub(crate) fn is_in_target(py: Python<'_>) -> bool {
+    let generation = state::generation();
     let mut next = current(py);
     while let Some(transaction) = next {
         let outer = transaction.get().open.with(py, |open| match open.part {
-            Part::Trace(_) | Part::Control => Err(()),
+            Part::Trace(_) | Part::Control if open.generation == generation => Err(()),
             _ => Ok(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
         });
         match outer {
@@ -182,18 +187,21 @@ impl Transaction {
     fn set_route(
         &self,
         py: Python<'_>,
-        method: Option<&str>,
-        route: Option<&str>,
-        handler: Option<&str>,
-        url_name: Option<&str>,
-        path: Option<&str>,
+        method: Option<Text<'_>>,
+        route: Option<Text<'_>>,
+        handler: Option<Text<'_>>,
+        url_name: Option<Text<'_>>,
+        path: Option<Text<'_>>,
     ) {
-        let parts = Parts { method, route, handler, url_name };
+        let (method, route, handler) = (method.as_deref(), route.as_deref(), handler.as_deref());
+        let parts = Parts { method, route, handler, url_name: url_name.as_deref() };
         let name = STATE.with(py, |state| state.names.routed(self.kind, parts));
         self.rename(py, name);
         if state::is_recording() {
             self.open.with(py, |open| {
-                for (key, value) in [("method", method), ("path", path), ("route", route), ("handler", handler)] {
+                for (key, value) in
+                    [("method", method), ("path", path.as_deref()), ("route", route), ("handler", handler)]
+                {
                     if let Some(value) = value {
                         set_attribute(&mut open.attributes, key, value);
                     }
@@ -202,22 +210,24 @@ impl Transaction {
         }
     }
 
-    fn set_name(&self, py: Python<'_>, name: &str) {
-        let name = STATE.with(py, |state| state.names.plain(self.kind, name));
+    fn set_name(&self, py: Python<'_>, name: Text<'_>) {
+        let name = STATE.with(py, |state| state.names.plain(self.kind, &name));
         self.rename(py, name);
     }
 
-    fn set_status(&self, py: Python<'_>, status: u16) {
-        self.open.with(py, |open| open.status = Some(status));
+    fn set_status(&self, py: Python<'_>, status: &Bound<'_, PyAny>) {
+        // What is no status of HTTP is none.
+        let status = status.extract().ok();
+        self.open.with(py, |open| open.status = status);
     }
 
-    fn set_error(&self, py: Python<'_>, error: &str) {
-        self.open.with(py, |open| open.error = Some(error.to_owned()));
+    fn set_error(&self, py: Python<'_>, error: Text<'_>) {
+        self.open.with(py, |open| open.error = Some(error.to_string()));
     }
 
-    fn set_attribute(&self, py: Python<'_>, key: &str, value: &str) {
+    fn set_attribute(&self, py: Python<'_>, key: Text<'_>, value: Text<'_>) {
         if state::is_recording() {
-            self.open.with(py, |open| set_attribute(&mut open.attributes, key, value));
+            self.open.with(py, |open| set_attribute(&mut open.attributes, &key, &value));
         }
     }
 
@@ -238,13 +248,6 @@ impl Transaction {
             return;
         }
         this.leave_context(slf);
-        STATE.with(py, |state| {
-            if let Some((thread, before)) =
-                this.open.with(py, |open| Some((open.thread, open.label_before.take()?))).flatten()
-            {
-                state.labels.restore(thread, before);
-            }
-        });
         this.lose(py);
     }
 }
@@ -308,9 +311,13 @@ impl Transaction {
         }
     }
 
+    fn depth(&self, py: Python<'_>) -> u32 {
+        self.open.with(py, |open| open.depth).unwrap_or(0)
+    }
+
     fn is_traced(&self, py: Python<'_>) -> bool {
         let outer = self.open.with(py, |open| match open.part {
-            Part::Trace(_) if !open.ended => Ok(()),
+            Part::Trace(_) if !open.ended && open.generation == state::generation() => Ok(()),
             _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
         });
         match outer {
@@ -352,13 +359,13 @@ impl Transaction {
                 let unnamed = Parts { method: None, route: None, handler: None, url_name: None };
                 let name = open.name.unwrap_or_else(|| state.names.routed(self.kind, unnamed));
                 state.names.record(name, now_ns, wall_ns);
-                if let Some(before) = open.label_before.take() {
-                    state.labels.restore(open.thread, before);
-                }
                 let part = std::mem::replace(&mut open.part, Part::Other);
                 let Some(recording) = state.recording.as_mut().filter(|r| r.generation == open.generation) else {
                     return matches!(part, Part::Trace(_)).then_some(part);
                 };
+                if let Some(before) = open.label_before.take() {
+                    state.labels.restore(open.thread, before);
+                }
                 let error = open.error.is_some() || open.status.is_some_and(|status| status >= ERROR_STATUS);
                 let matching = recording.matches(name, &state.names);
                 let same_thread = open.thread == thread_ident();
@@ -399,10 +406,13 @@ impl Transaction {
     /// Ends it as incomplete.
     fn lose(&self, py: Python<'_>) {
         let lost = self.open.with(py, |open| (!std::mem::replace(&mut open.ended, true)).then_some(open.generation));
-        if let Some(generation) = lost.flatten().filter(|generation| *generation != 0) {
+        if let Some(generation) = lost.flatten().filter(|generation| *generation != state::NO_RECORDING) {
             STATE.with(py, |state| {
                 if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
                     self.open.with(py, |open| {
+                        if let Some(before) = open.label_before.take() {
+                            state.labels.restore(open.thread, before);
+                        }
                         let part = std::mem::replace(&mut open.part, Part::Other);
                         recording.abandon(
                             py,

@@ -8,7 +8,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::Cell;
 use std::ffi::c_int;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use xray_core::trace::{Entry, Exit};
 
 /// `struct _PyInterpreterFrame` of 3.11 (Include/internal/pycore_frame.h), as far as it is read here.
@@ -55,8 +55,8 @@ unsafe extern "C" {
     fn _PyInterpreterState_SetEvalFrameFunc(interpreter: *mut ffi::PyInterpreterState, function: EvalFrame);
 }
 
-/// Set when the hook stepped aside for want of C stack; the traces then in flight are incomplete.
-static STEPPED_ASIDE: AtomicBool = AtomicBool::new(false);
+/// How often the hook stepped aside for want of C stack; the traces then in flight are incomplete.
+static STEPPED_ASIDE: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Lowest stack address at which the hook still records; 0 = not yet known.
@@ -89,8 +89,11 @@ pub(super) fn self_test(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Puts the hook in place; false when somebody else's is there.
+/// Puts the hook in place, unless it is there; false when somebody else's is.
 pub(super) fn install(py: Python<'_>) -> bool {
+    if is_ours(py) {
+        return true;
+    }
     if !is_free(py) {
         return false;
     }
@@ -100,21 +103,32 @@ pub(super) fn install(py: Python<'_>) -> bool {
 }
 
 /// Takes the hook away, if it is ours.
-pub(super) fn remove(_py: Python<'_>) {
-    // SAFETY: the GIL is held. Frames that run under our hook return through it; new ones no longer enter it.
-    unsafe {
-        let interpreter = ffi::PyInterpreterState_Get();
-        let ours = _PyInterpreterState_GetEvalFrameFunc(interpreter)
-            .is_some_and(|function| std::ptr::fn_addr_eq(function, record_frame as EvalFrame));
-        if ours {
-            _PyInterpreterState_SetEvalFrameFunc(interpreter, _PyEval_EvalFrameDefault);
-        }
+pub(super) fn remove(py: Python<'_>) {
+    if is_ours(py) {
+        // SAFETY: the GIL is held. Frames that run under our hook return through it; new ones no longer enter it.
+        unsafe { _PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), _PyEval_EvalFrameDefault) };
     }
 }
 
-/// Whether the hook stepped aside since the last call.
-pub(super) fn take_stepped_aside() -> bool {
-    STEPPED_ASIDE.swap(false, Ordering::Relaxed)
+fn is_ours(_py: Python<'_>) -> bool {
+    // SAFETY: the GIL is held, so there is a current interpreter.
+    unsafe { _PyInterpreterState_GetEvalFrameFunc(ffi::PyInterpreterState_Get()) }
+        .is_some_and(|function| std::ptr::fn_addr_eq(function, record_frame as EvalFrame))
+}
+
+/// How often the hook stepped aside so far.
+pub(super) fn stepped_aside() -> u64 {
+    STEPPED_ASIDE.load(Ordering::Relaxed)
+}
+
+/// Every Python call takes C stack while the hook is in place, in all threads: without it, the interpreter runs deep
+/// recursion without any. It comes back with the next trace that begins.
+#[cold]
+#[inline(never)]
+unsafe fn step_aside() {
+    STEPPED_ASIDE.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: called by the hook, so the GIL is held.
+    remove(unsafe { Python::assume_attached() });
 }
 
 unsafe extern "C" fn record_frame(
@@ -126,15 +140,16 @@ unsafe extern "C" fn record_frame(
     // frame is alive until evaluation returns; it is not read after that (a generator's may be gone), and `code` is
     // kept alive by the session's pin, taken when it was first recorded.
     unsafe {
-        let (code, Some(how)) = ((*frame).code, entry(frame, throw)) else {
+        let code = (*frame).code;
+        // Of threads that are not traced, too: their calls go through here as well.
+        if near_stack_end(&raw const code as usize) {
+            step_aside();
+            return _PyEval_EvalFrameDefault(state, frame, throw);
+        }
+        let Some(how) = entry(frame, throw) else {
             return _PyEval_EvalFrameDefault(state, frame, throw);
         };
         if slot::current_strand().is_null() {
-            return _PyEval_EvalFrameDefault(state, frame, throw);
-        }
-        if near_stack_end(&raw const code as usize) {
-            STEPPED_ASIDE.store(true, Ordering::Relaxed);
-            _PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), _PyEval_EvalFrameDefault);
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
         slot::enter(code, how);

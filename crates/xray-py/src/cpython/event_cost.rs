@@ -47,14 +47,12 @@ pub(crate) fn measure_untraced(py: Python<'_>) -> PyResult<Untraced<'_>> {
 /// # Errors
 /// As [`measure_untraced`].
 pub(crate) fn measure(py: Python<'_>, tracer: &mut Tracer, untraced: &Untraced<'_>) -> PyResult<u32> {
-    if !tracer.trace_begins(py) {
-        return Ok(0);
-    }
+    let Some(begun) = tracer.trace_begins(py) else { return Ok(0) };
     let mut recorder = Recorder::new();
     recorder.begin(clock::ticks());
     let mut scratch = Strand { context: ContextId(0), name: None, started_ticks: 0, recorder, segments: Vec::new() };
     let traced = slot::with_strand(py, &mut scratch, || quickest(&untraced.call));
-    tracer.trace_ends(py);
+    tracer.trace_ends(py, begun);
     let events = u64::from(2 * CALLS);
     Ok(u32::try_from(traced?.saturating_sub(untraced.ns) / events).unwrap_or(u32::MAX).max(1))
 }

@@ -9,6 +9,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::ffi::{CStr, c_int, c_void};
+use std::sync::atomic::{AtomicI8, Ordering};
 use xray_core::trace::{Entry, Exit};
 
 /// Tool ids that nobody has reserved; 2 would be the profilers' (cProfile takes it).
@@ -67,6 +68,9 @@ const HANDLERS: [(&str, Handler); 6] = [
     ("PY_UNWIND", on_unwind),
 ];
 
+/// The tool id that [`Monitoring`] has in this process, for a forked child; -1 = none. Changed with the GIL held.
+static CLAIMED: AtomicI8 = AtomicI8::new(-1);
+
 /// The tool id in use, while armed.
 pub(crate) struct Monitoring {
     tool: u8,
@@ -87,10 +91,18 @@ pub(super) fn arm(py: Python<'_>) -> PyResult<Monitoring> {
     Ok(armed)
 }
 
+/// In a forked child: switches off what the parent had switched on.
+pub(super) fn undo_inherited(py: Python<'_>) {
+    if let Ok(tool) = u8::try_from(CLAIMED.load(Ordering::Relaxed)) {
+        Monitoring { tool }.disarm(py);
+    }
+}
+
 fn claim_tool(monitoring: &Bound<'_, PyAny>) -> PyResult<u8> {
     for id in TOOL_IDS {
         if monitoring.call_method1("get_tool", (id,))?.is_none() {
             monitoring.call_method1("use_tool_id", (id, "xray"))?;
+            CLAIMED.store(id as i8, Ordering::Relaxed);
             return Ok(id);
         }
     }
@@ -113,6 +125,7 @@ fn switch_on(py: Python<'_>, monitoring: &Bound<'_, PyAny>, tool: u8) -> PyResul
 impl Monitoring {
     /// Switches it off and gives the tool id back. Errors are dropped: there is nothing left to undo.
     pub(super) fn disarm(&self, py: Python<'_>) {
+        CLAIMED.store(-1, Ordering::Relaxed);
         let undo = || -> PyResult<()> {
             let monitoring = py.import("sys")?.getattr("monitoring")?;
             monitoring.call_method1("set_events", (self.tool, 0))?;

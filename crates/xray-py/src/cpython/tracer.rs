@@ -22,6 +22,22 @@ pub(crate) enum Tracer {
     Off,
 }
 
+/// What must be remembered of a trace's begin until its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    /// How often the hook had stepped aside by then.
+    #[cfg(not(Py_3_12))]
+    stepped_aside: u64,
+}
+
+/// In a forked child: takes out of the interpreter what the parent's tracer put there.
+pub(crate) fn undo_inherited(py: Python<'_>) {
+    #[cfg(Py_3_12)]
+    monitoring::undo_inherited(py);
+    #[cfg(not(Py_3_12))]
+    eval_frame::remove(py);
+}
+
 impl Tracer {
     /// Arms what was chosen.
     ///
@@ -38,27 +54,28 @@ impl Tracer {
         }
     }
 
-    /// A trace begins; false when it cannot be recorded now.
-    pub(crate) fn trace_begins(&mut self, py: Python<'_>) -> bool {
+    /// A trace begins; `None` when it cannot be recorded now.
+    pub(crate) fn trace_begins(&mut self, py: Python<'_>) -> Option<Begun> {
         let _ = py;
         match self {
             #[cfg(Py_3_12)]
-            Self::Monitoring(_) => true,
+            Self::Monitoring(_) => Some(Begun {}),
             #[cfg(not(Py_3_12))]
             Self::EvalFrame { in_flight } => {
-                if *in_flight == 0 && !eval_frame::install(py) {
-                    return false;
+                // Also when others are in flight: the hook may have stepped aside.
+                if !eval_frame::install(py) {
+                    return None;
                 }
                 *in_flight += 1;
-                true
+                Some(Begun { stepped_aside: eval_frame::stepped_aside() })
             }
-            Self::Off => false,
+            Self::Off => None,
         }
     }
 
     /// A trace that began has ended. Returns why it is incomplete, if it is.
-    pub(crate) fn trace_ends(&mut self, py: Python<'_>) -> Option<&'static str> {
-        let _ = py;
+    pub(crate) fn trace_ends(&mut self, py: Python<'_>, begun: Begun) -> Option<&'static str> {
+        let _ = (py, &begun);
         match self {
             #[cfg(not(Py_3_12))]
             Self::EvalFrame { in_flight } => {
@@ -66,7 +83,8 @@ impl Tracer {
                 if *in_flight == 0 {
                     eval_frame::remove(py);
                 }
-                eval_frame::take_stepped_aside().then_some("the C stack was nearly full: deeper calls are missing")
+                (eval_frame::stepped_aside() != begun.stepped_aside)
+                    .then_some("the C stack was nearly full: deeper calls are missing")
             }
             #[cfg(Py_3_12)]
             Self::Monitoring(_) => None,

@@ -3,6 +3,7 @@
 use super::clock::clock_ns;
 use std::io;
 use std::thread::{Builder, JoinHandle};
+use xray_core::control::descriptors;
 
 /// Starts a thread that never receives a signal: signals belong to the application, and Python's main thread must be
 /// the one that wakes up for them.
@@ -19,7 +20,10 @@ where
     // SAFETY: both sets are initialised; the mask of the calling thread is restored below, and in between only the
     // thread is created, which inherits the mask.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
-    let started = Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(body);
+    let started = Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(|| {
+        descriptors::this_thread_is_the_agents();
+        body();
+    });
     // SAFETY: `before` was filled by the call above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
     started
