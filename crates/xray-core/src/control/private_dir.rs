@@ -206,7 +206,7 @@ impl PrivateDir {
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = match fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => fd,
+            Ok(fd) => AgentOwned::by_thread(File::from(fd)),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP) => return Err(DirectoryError::Damaged(path)),
             Err(error) => return Err(io_error("read", &path, error)),
@@ -217,7 +217,7 @@ impl PrivateDir {
             return Err(DirectoryError::Damaged(path));
         }
         let mut bytes = Vec::new();
-        File::from(fd).take(limit + 1).read_to_end(&mut bytes).map_err(|source| DirectoryError::Io {
+        fd.take(limit + 1).read_to_end(&mut bytes).map_err(|source| DirectoryError::Io {
             action: "read",
             path: path.clone(),
             source,
@@ -321,7 +321,8 @@ impl PrivateDir {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = fs::openat(&self.fd, &*temporary, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| io_error("create", &path, e))?;
-        let written = self.give_to_owner(&fd).map_err(io::Error::from).and_then(|()| File::from(fd).write_all(content));
+        let mut file = AgentOwned::by_thread(File::from(fd));
+        let written = self.give_to_owner(&file).map_err(io::Error::from).and_then(|()| file.write_all(content));
         if let Err(source) = written {
             let _ = self.remove(&temporary);
             return Err(DirectoryError::Io { action: "write", path, source });
@@ -329,7 +330,7 @@ impl PrivateDir {
         Ok(temporary)
     }
 
-    fn give_to_owner(&self, fd: &OwnedFd) -> rustix::io::Result<()> {
+    fn give_to_owner(&self, fd: impl AsFd) -> rustix::io::Result<()> {
         if geteuid() == self.owner { Ok(()) } else { fs::fchown(fd, Some(self.owner), Some(self.group)) }
     }
 
