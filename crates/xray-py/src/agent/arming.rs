@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use xray_core::control::descriptors::AgentOwned;
 use xray_core::control::directory::AppDirectory;
-use xray_core::control::protocol::{Progress, SessionSpec};
+use xray_core::control::protocol::{AgentState, Progress, SessionSpec};
 use xray_core::format::{PartWriter, WriteError};
 use xray_core::model::{Capabilities, ProcessEnd, ProcessInfo, ProcessKey, SessionId, StoppedBy};
 use xray_core::sample::{ThreadSleeper, run_sampler};
@@ -48,9 +48,14 @@ impl Handle {
         self.intake.request_stop(by);
     }
 
-    /// How it goes.
+    /// How it goes. Finished is who has written the part and can take part in the next session.
     pub(crate) fn progress(&self) -> Progress {
-        self.intake.progress()
+        let finished = self.is_finished();
+        let mut progress = self.intake.progress();
+        if progress.state == AgentState::Finished && !finished {
+            progress.state = AgentState::Draining;
+        }
+        progress
     }
 
     /// Waits until the part is written, at most until `deadline`; returns whether it is. Not to be called with the
