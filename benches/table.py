@@ -16,8 +16,8 @@ RESAMPLES = 10_000
 SEED = 2013
 LABELS = {
     "untraced": "untraced: no xray in the process",
-    "matched": "matched: every request traced, sampler on",
-    "defaults": "defaults: share 0.75, budget 5 %, 100 Hz",
+    "matched": "matched: every request traced, sampler at 100 Hz",
+    "defaults": "defaults: budget 5 %, all requests match, none idle",
     "other": "other: a session on another transaction",
     "cprofile": "cProfile around each request",
 }
@@ -43,15 +43,17 @@ def rows(*cells: Sequence[str]) -> str:
 
 def request_table(result: dict[str, Any]) -> str:
     """One Python's cost of a session."""
-    cpu = result["cpu_ns"]
-    lines = [["mode", "CPU ms per request", "ratio to untraced"]]
-    for mode, samples in cpu.items():
-        ratios = [sample / base for sample, base in zip(samples, cpu["untraced"], strict=True)]
-        low, high = interval(ratios, statistics.median)
-        ratio = "1" if mode == "untraced" else f"{statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}]"
-        lines.append([LABELS[mode], f"{statistics.median(samples) / 1e6:.2f}", ratio])
-    count = len(cpu["untraced"])
-    return f"## The tag request, Python {result['python']}\n\n{about_samples(result, count)}.\n\n{rows(*lines)}"
+    parts = [f"## The tag request, Python {result['python']}\n"]
+    for experiment in result["experiments"].values():
+        cpu = experiment["cpu_ns"]
+        lines = [["mode", "CPU ms per request", "ratio to untraced"]]
+        for mode, samples in cpu.items():
+            ratios = [sample / base for sample, base in zip(samples, cpu["untraced"], strict=True)]
+            low, high = interval(ratios, statistics.median)
+            ratio = "1" if mode == "untraced" else f"{statistics.median(ratios):.3f} [{low:.3f}, {high:.3f}]"
+            lines.append([LABELS[mode], f"{statistics.median(samples) / 1e6:.2f}", ratio])
+        parts += [f"{about_samples(result | experiment, len(cpu['untraced']))}.\n", rows(*lines)]
+    return "\n".join(parts)
 
 
 def idle_table(result: dict[str, Any]) -> str:

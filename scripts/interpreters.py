@@ -11,7 +11,9 @@ DEFAULT = ("3.11", "3.12", "3.13")
 REQUIRED = "3.11"
 PROBE = (
     "import sys, sysconfig; v = sys.version_info; "
-    "print('%d.%d%s' % (v[0], v[1], 't' if sysconfig.get_config_var('Py_GIL_DISABLED') else ''), sys.executable, "
+    "print('%d.%d%s' % (v[0], v[1], 't' if sysconfig.get_config_var('Py_GIL_DISABLED') else ''), "
+    # In a virtual environment, one of ours perhaps, the Python that it was made with.
+    "getattr(sys, '_base_executable', sys.executable), "
     "sys.implementation.name, '.'.join(map(str, v[:3])), sep='\\n')"
 )
 

@@ -83,7 +83,8 @@ pub struct DirectoryLock {
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Longer than any holder needs, also on a machine that is overloaded.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 impl PrivateDir {
     /// Opens an existing directory and checks that it belongs to this user (root may use anybody's) and that nobody
