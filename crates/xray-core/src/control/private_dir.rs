@@ -289,11 +289,11 @@ impl PrivateDir {
         }
     }
 
-    /// Keeps others from changing the directory's files until the lock is dropped. Waits at most a second: a process
+    /// Keeps others from changing the directory's files until the lock is dropped. Waits at most ten seconds: a process
     /// that is stopped with the lock held must not stop an application with it.
     ///
     /// # Errors
-    /// [`DirectoryError::Locked`] after a second.
+    /// [`DirectoryError::Locked`] after ten seconds.
     pub fn lock(&self) -> Result<DirectoryLock, DirectoryError> {
         // A descriptor of its own: locks belong to the open file, and two threads may share `self`.
         let fd = fs::openat(&self.fd, ".", DIRECTORY, Mode::empty()).map_err(|e| io_error("lock", &self.path, e))?;
