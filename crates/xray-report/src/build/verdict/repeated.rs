@@ -17,6 +17,9 @@ struct Loop {
     steps: BTreeSet<usize>,
 }
 
+/// The finding's code.
+pub(super) const CODE: &str = "n_plus_one";
+
 pub(super) fn find(evidence: &Evidence<'_>) -> Vec<Found> {
     let mut loops: BTreeMap<(SymbolId, Option<SymbolId>), Loop> = BTreeMap::new();
     for (at, node) in evidence.paths.nodes.iter().enumerate().filter(|(at, _)| evidence.paths.inside[*at]) {
@@ -77,6 +80,6 @@ fn told(evidence: &Evidence<'_>, symbol: SymbolId, caller: Option<SymbolId>, rep
     );
     Some(Found {
         headline: format!("An N+1 takes {} of the time: {name}, {times:.0} times a request{from}.", percent(share)),
-        finding: Finding { code: "n_plus_one", text, component: evidence.components.id(symbol), share },
+        finding: Finding { code: CODE, text, component: evidence.components.id(symbol), share },
     })
 }

@@ -272,6 +272,22 @@ fn an_n_plus_one_is_found_with_its_caller() {
 }
 
 #[test]
+fn an_n_plus_one_comes_before_one_call_that_a_busy_machine_made_long() {
+    let file = "/srv/blog/blog/faults/last_words.py";
+    let (statement, other) = (sql("blog_author - SELECT", file, 12), sql("blog_comment - SELECT", file, 10));
+    let last_words = function("last_words", file, 6);
+    let calls = |other_us| {
+        let all =
+            [(3, last_words.clone(), 1, 300), (4, statement.clone(), 120, 40_000), (4, other.clone(), 1, other_us)];
+        let codes: Vec<&str> =
+            Story::new(&page(&all)).report().verdict.findings.iter().map(|finding| finding.code).collect();
+        codes
+    };
+    assert_eq!(calls(60_000), ["n_plus_one", "slow_query"]);
+    assert_eq!(calls(200_000), ["slow_query", "n_plus_one"]);
+}
+
+#[test]
 fn a_repeated_statement_that_costs_nothing_is_no_finding() {
     let cheap = [(3, django("cheap"), 12, 50), (4, sql("blog_author - SELECT", "", 0), 12, 250)];
     assert_eq!(Story::new(&page(&cheap)).report().verdict.findings, []);
