@@ -23,22 +23,27 @@ def environment(python: Path | None = None) -> dict[str, str]:
     cargo = shutil.which("cargo")
     if cargo is None:
         raise NoToolchain("cargo is not on the PATH: install Rust (see rust-version in Cargo.toml) and try again")
-    # rustup's cargo looks for its toolchains in $HOME; with another HOME they are still beside the cargo of the PATH.
-    installed = Path(cargo).parent.parent
-    rustup = installed.with_name(".rustup")
-    if "RUSTUP_HOME" not in env and not (Path.home() / ".rustup").is_dir() and rustup.is_dir():
-        env["RUSTUP_HOME"] = str(rustup)
-    if "CARGO_HOME" not in env and not (Path.home() / ".cargo").is_dir() and os.access(installed / "registry", os.W_OK):
-        env["CARGO_HOME"] = str(installed)
+    problem = _problem(cargo, env)
+    if problem and "RUSTUP_HOME" not in env:
+        # rustup's cargo looks for its toolchains in $HOME; with another HOME they are still beside the cargo of the PATH.
+        installed = Path(cargo).parent.parent
+        env["RUSTUP_HOME"] = str(installed.with_name(".rustup"))
+        if os.access(installed / "registry", os.W_OK):
+            env.setdefault("CARGO_HOME", str(installed))
+        problem = _problem(cargo, env) and problem
+    if problem:
+        raise NoToolchain(f"{cargo} does not run: {problem}")
     if python is not None:
         env["PYO3_PYTHON"] = str(python)
         # The extension never links to libpython: the interpreter that loads it has all symbols.
         env["PYO3_BUILD_EXTENSION_MODULE"] = "1"
-    done = subprocess.run([cargo, "--version"], env=env, cwd=TOP, capture_output=True, text=True)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[0]
-        raise NoToolchain(f"{cargo} does not run: {reason}")
     return env
+
+
+def _problem(cargo: str, env: dict[str, str]) -> str | None:
+    """The first line of what ``cargo --version`` complains about; None when it works."""
+    done = subprocess.run([cargo, "--version"], env=env, cwd=TOP, capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[0]
 
 
 def has_nextest(env: dict[str, str]) -> bool:
