@@ -123,6 +123,9 @@ pub(super) fn stepped_aside() -> u64 {
 
 /// Every Python call takes C stack while the hook is in place, in all threads: without it, the interpreter runs deep
 /// recursion without any. It comes back with the next trace that begins.
+///
+/// # Safety
+/// The GIL must be held.
 #[cold]
 #[inline(never)]
 unsafe fn step_aside() {
@@ -160,6 +163,9 @@ unsafe extern "C" fn record_frame(
 }
 
 /// How the frame is entered; `None` for a call that only makes a generator, which runs nothing of its body.
+///
+/// # Safety
+/// `frame` must be the live frame that the interpreter is about to evaluate.
 #[inline(always)]
 unsafe fn entry(frame: *const Frame, throw: c_int) -> Option<Entry> {
     // SAFETY: a live frame, by the caller; `code` is a code object and `previous_instruction` points into its

@@ -119,6 +119,8 @@ pub(crate) unsafe fn leave(code: *mut pyo3::ffi::PyObject, how: Exit) {
     }
 }
 
+/// # Safety
+/// As for [`enter`].
 #[cold]
 #[inline(never)]
 unsafe fn first_on_path(strand: &mut Strand, code: *mut pyo3::ffi::PyObject) {
