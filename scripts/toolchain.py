@@ -25,7 +25,7 @@ def environment(python: Path | None = None) -> dict[str, str]:
         raise NoToolchain("cargo is not on the PATH: install Rust (see rust-version in Cargo.toml) and try again")
     problem = _problem(cargo, env)
     if problem and "RUSTUP_HOME" not in env:
-        # rustup's cargo looks for its toolchains in $HOME; with another HOME they are still beside the cargo of the PATH.
+        # rustup's cargo looks for its toolchains in $HOME; with another HOME they are still beside the PATH's cargo.
         installed = Path(cargo).parent.parent
         env["RUSTUP_HOME"] = str(installed.with_name(".rustup"))
         if os.access(installed / "registry", os.W_OK):
