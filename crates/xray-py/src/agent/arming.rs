@@ -6,7 +6,7 @@ use super::symbols::Symbols;
 use crate::cpython::capabilities::{self, TracerChoice};
 use crate::cpython::frames::{GilStackSource, Label};
 use crate::cpython::tracer::{self, Tracer};
-use crate::cpython::{code, event_cost, slot};
+use crate::cpython::{code, event_cost, gc_pauses, slot};
 use crate::gate;
 use crate::os::{clock, process, thread};
 use arc_swap::ArcSwapOption;
@@ -186,7 +186,8 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
     code::start(py, &own_directory);
     let armed = event_cost::measure_untraced(py).and_then(|untraced| {
         let mut tracer = Tracer::arm(py, &choice)?;
-        match event_cost::measure(py, &mut tracer, &untraced) {
+        let measured = event_cost::measure(py, &mut tracer, &untraced);
+        match measured.and_then(|event_cost_ns| gc_pauses::install(py).map(|()| event_cost_ns)) {
             Ok(event_cost_ns) => Ok((tracer, event_cost_ns)),
             Err(error) => {
                 tracer.disarm(py);
@@ -204,6 +205,7 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
 }
 
 fn undo(py: Python<'_>, tracer: &mut Tracer) {
+    gc_pauses::remove(py);
     tracer.disarm(py);
     slot::forget_recorders(py);
     code::stop(py);
@@ -289,6 +291,7 @@ fn label_of(py: Python<'_>, thread: u64) -> Option<Label> {
 /// Takes the session out of the application: the tracer is off, nothing is kept alive.
 fn end_recording(py: Python<'_>) {
     state::set_recording(state::NO_RECORDING);
+    gc_pauses::remove(py);
     let over = STATE.with(py, |state| {
         state.labels.clear();
         state.recording.take()
@@ -312,6 +315,7 @@ pub(crate) fn forget_parents(py: Python<'_>) {
     if let Some(recording) = inherited.flatten() {
         std::mem::forget(recording);
     }
+    gc_pauses::remove(py);
     // Not by the recording: in the parent a thread may just have been arming, with the tracer on its stack.
     tracer::undo_inherited(py);
     slot::forget_recorders(py);

@@ -1,7 +1,7 @@
 //! Segments that integrations report: SQL statements, templates, calls to other services.
 
 use super::state::STATE;
-use crate::cpython::{frames, slot};
+use crate::cpython::{frames, gc_pauses, slot};
 use pyo3::prelude::*;
 use std::collections::HashMap;
 use xray_core::limits::{SEGMENTS, SQL_STATEMENTS};
@@ -18,7 +18,15 @@ pub(crate) struct SegmentTable {
 
 impl SegmentTable {
     pub(crate) fn new() -> Self {
-        Self { symbols: Vec::new(), index: HashMap::new(), statements: HashMap::new() }
+        let mut table = Self { symbols: Vec::new(), index: HashMap::new(), statements: HashMap::new() };
+        // The first ids are those of the collector's pauses, which cannot ask for one.
+        for generation in 0..gc_pauses::GENERATIONS {
+            let name = format!("GC generation {generation}");
+            let key =
+                table.key(Symbol { kind: SymbolKind::Gc, name, file: String::new(), line: 0, detail: String::new() });
+            debug_assert_eq!(key, gc_pauses::key(generation));
+        }
+        table
     }
 
     /// The key of a segment: odd, so that it is never the address of a code object.

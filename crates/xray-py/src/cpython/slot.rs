@@ -162,6 +162,26 @@ pub(crate) fn leave_segment(_py: Python<'_>, rows: u64, how: Exit) {
     }
 }
 
+/// The garbage collector starts in the running context. Not one of its open segments, whose order is the program's own.
+pub(super) fn enter_pause(_py: Python<'_>, key: CallKey) {
+    // SAFETY: as in `enter_segment`.
+    unsafe {
+        if let Some(strand) = current_strand().as_mut() {
+            strand.recorder.enter(key, Entry::Start, clock::ticks());
+        }
+    }
+}
+
+/// It has ended. Of a pause that began before the trace nothing is open, and this does nothing.
+pub(super) fn leave_pause(_py: Python<'_>, key: CallKey) {
+    // SAFETY: as in `enter_segment`.
+    unsafe {
+        if let Some(strand) = current_strand().as_mut() {
+            strand.recorder.leave(key, Exit::Return, clock::ticks());
+        }
+    }
+}
+
 /// Runs `body` while the calling thread records into `strand`: to measure what an event costs.
 pub(crate) fn with_strand<R>(_py: Python<'_>, strand: &mut Strand, body: impl FnOnce() -> R) -> R {
     let strand: *mut Strand = strand;
