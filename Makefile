@@ -8,7 +8,7 @@ help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 	@echo
 	@echo "XRAY_DEMO_FAULT=0..5 plants a mistake in the demo's tag page: 1 N+1, 2 slow query, 3 hot function,"
-	@echo "4 slow C call, 5 GIL hog. XRAY_PYTHONS='3.11 3.12' or paths choose the Pythons (3.11, 3.12, 3.13 if present)."
+	@echo "4 slow C call, 5 GIL hog. XRAY_PYTHONS='3.11 3.12' or paths choose the Pythons (3.11 to 3.15 if present)."
 
 setup: ## virtual environments in .venvs/, with the extension built and installed
 	@$(PYTHON) scripts/setup.py demo

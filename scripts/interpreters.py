@@ -1,13 +1,14 @@
-"""Which Pythons there are: those that ``XRAY_PYTHONS`` names, else 3.11, 3.12 and 3.13 where present."""
+"""Which Pythons there are: those that ``XRAY_PYTHONS`` names, else 3.11 to 3.15 where present."""
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT = ("3.11", "3.12", "3.13")
+DEFAULT = ("3.11", "3.12", "3.13", "3.14", "3.15")
 REQUIRED = "3.11"
 PROBE = (
     "import sys, sysconfig; v = sys.version_info; "
@@ -41,6 +42,14 @@ def probe(command: str) -> Interpreter | None:
     if done.returncode != 0 or len(lines) != 4 or lines[2] != "cpython":
         return None
     return Interpreter(lines[0], lines[3], Path(lines[1]))
+
+
+def running() -> Interpreter:
+    """The Python that runs the scripts."""
+    found = probe(sys.executable)
+    if found is None:
+        raise NoInterpreter(f"{sys.executable} is not CPython: use one to run the scripts")
+    return found
 
 
 def candidates(version: str) -> Iterator[str]:

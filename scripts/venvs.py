@@ -50,8 +50,9 @@ def python_of(venv: Path) -> Path:
 
 
 def pip_install(venv: Path) -> list[str]:
-    """The beginning of a command that installs into ``venv``."""
-    return [str(python_of(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    """The beginning of a command that installs into ``venv``: with the tools' pip, which knows the newest Pythons."""
+    pip = [str(python_of(TOOLS)), "-m", "pip", "--python", str(python_of(venv))]
+    return [*pip, "install", "--quiet", "--disable-pip-version-check"]
 
 
 def venv_of(interpreter: Interpreter) -> Path:
@@ -79,7 +80,8 @@ def make(venv: Path, interpreter: Interpreter, requirement_files: list[str]) -> 
     if not is_stamped(venv / ".made", maker):
         say(f"virtual environment {venv.relative_to(TOP)} with Python {interpreter.release}")
         shutil.rmtree(venv, ignore_errors=True)
-        run([str(interpreter.executable), "-m", "venv", str(venv)])
+        # Only the tools need pip: the one that a distribution gives a Python may be older than that Python.
+        run([str(interpreter.executable), "-m", "venv", *([] if venv == TOOLS else ["--without-pip"]), str(venv)])
         (venv / ".made").write_text(maker)
     for name in requirement_files:
         file = REQUIREMENTS / f"{name}.txt"
@@ -120,7 +122,7 @@ def install_extension(interpreter: Interpreter, maturin: Path) -> None:
 def prepare(pythons: list[Interpreter], requirement_files: list[str], extension: bool = True) -> None:
     """The tools, and environments with the requirement files and the extension for all ``pythons``."""
     with exclusive():
-        make(TOOLS, pythons[0], ["build", "lint"])
+        make(TOOLS, interpreters.running(), ["build", "lint"])
         for interpreter in pythons:
             make(venv_of(interpreter), interpreter, requirement_files)
             if extension:
