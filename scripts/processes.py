@@ -43,13 +43,21 @@ class Processes:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
     def start(
-        self, argv: Sequence[str], log: Path, env: Mapping[str, str], cwd: Path, fds: Sequence[int] = ()
+        self,
+        argv: Sequence[str],
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        fds: Sequence[int] = (),
+        user: str | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start ``argv`` in a group of its own, with its output in ``log``; ``fds`` stay open in it."""
+        """Start ``argv`` in a group of its own, with its output in ``log``; ``fds`` stay open in it.
+
+        ``user`` is another account to run it as, for root.
+        """
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "pass_fds": fds}
         with open(log, "wb") as output:
-            return self._start(
-                argv, env, cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, pass_fds=fds
-            )
+            return self._start(argv, env, cwd, stdout=output, user=user, **streams)
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
         """Run ``argv`` with this terminal's input and output; its exit code. Interrupted, it ends with its children."""

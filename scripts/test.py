@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import interpreters
+import services
 import toolchain
 import venvs
 from interpreters import Interpreter
@@ -95,7 +96,9 @@ WITH_EXTENSION = {"mypy", "pytest"}
 
 def set_up(steps: list[str]) -> list[Interpreter]:
     """Environments and tools, and the extension if a step needs it."""
-    pythons = venvs.prepared_or_exit(["demo", "test"], extension=not WITH_EXTENSION.isdisjoint(steps))
+    if "pytest" in steps:
+        services.install_missing()
+    pythons = venvs.prepared_or_exit(["demo", "test", "libraries"], extension=not WITH_EXTENSION.isdisjoint(steps))
     missing = [wanted for wanted in interpreters.DEFAULT if wanted not in {p.version for p in pythons}]
     if missing and not os.environ.get("XRAY_PYTHONS"):
         print(f"-- not present and not tested: Python {', '.join(missing)}")

@@ -17,10 +17,12 @@ pub(crate) const OTHER: u8 = 2;
 #[pyo3::pymodule(gil_used = true)]
 mod _xray {
     use crate::agent::state::{Config, STATE};
+    use crate::agent::steps::Steps;
     use crate::agent::text::Text;
     use crate::agent::{lifecycle, segment, state, transaction};
-    use crate::cpython::slot;
+    use crate::cpython::{code, function_wrapper, slot};
     use pyo3::prelude::*;
+    use pyo3::types::PyCode;
     use xray_core::model::{SymbolKind, TransactionKind};
 
     #[pymodule_export]
@@ -96,29 +98,49 @@ mod _xray {
         slot::is_tracing(py)
     }
 
-    #[pyfunction]
-    #[pyo3(signature = (kind, name, detail=None))]
-    fn enter_segment(py: Python<'_>, kind: u8, name: Text<'_>, detail: Option<Text<'_>>) -> bool {
-        let kind = match kind {
+    fn segment_kind(kind: u8) -> SymbolKind {
+        match kind {
             SEGMENT_SQL => SymbolKind::Sql,
             SEGMENT_TEMPLATE => SymbolKind::Template,
             SEGMENT_EXTERNAL => SymbolKind::External,
             SEGMENT_CACHE => SymbolKind::Cache,
             SEGMENT_QUEUE => SymbolKind::Queue,
             _ => SymbolKind::Other,
-        };
-        segment::enter(py, kind, &name, detail.as_deref().unwrap_or_default())
+        }
     }
 
     #[pyfunction]
-    fn enter_sql(py: Python<'_>, statement: Text<'_>, vendor: Text<'_>) -> bool {
-        segment::enter_sql(py, &statement, &vendor)
+    #[pyo3(signature = (kind, name, detail=None))]
+    fn enter_segment(py: Python<'_>, kind: u8, name: Text<'_>, detail: Option<Text<'_>>) -> bool {
+        segment::enter(py, segment_kind(kind), &name, detail.as_deref().unwrap_or_default())
     }
 
     #[pyfunction]
-    fn leave_segment(py: Python<'_>, rows: &Bound<'_, PyAny>, failed: bool) {
+    #[pyo3(signature = (statement, vendor, again=false))]
+    fn enter_sql(py: Python<'_>, statement: Text<'_>, vendor: Text<'_>, again: bool) -> bool {
+        segment::enter_sql(py, &statement, &vendor, again)
+    }
+
+    #[pyfunction]
+    #[pyo3(signature = (rows, failed, outcome=None))]
+    fn leave_segment(py: Python<'_>, rows: &Bound<'_, PyAny>, failed: bool, outcome: Option<Text<'_>>) {
         // Whatever a driver says: a number, None, or more than fits.
-        segment::leave(py, rows.extract().unwrap_or(-1), failed);
+        segment::leave(py, rows.extract().unwrap_or(-1), failed, outcome.as_deref());
+    }
+
+    #[pyfunction]
+    fn wrap_function<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        function_wrapper::wrap(wrapped, traced)
+    }
+
+    #[pyfunction]
+    fn steps(awaited: Py<PyAny>, enter: Py<PyAny>, leave: Py<PyAny>) -> Steps {
+        Steps::new(awaited, enter, leave)
+    }
+
+    #[pyfunction]
+    fn label_code(code: &Bound<'_, PyCode>, kind: u8, name: Text<'_>) -> PyResult<()> {
+        code::label(code, segment_kind(kind), name.to_string())
     }
 
     #[pyfunction]

@@ -1,7 +1,8 @@
 """The native half of xray. Nothing here raises into the application unless its docstring says so."""
 
 from collections.abc import Callable, Sequence
-from typing import final
+from types import CodeType
+from typing import Any, final
 
 __all__ = [
     "BACKGROUND",
@@ -22,13 +23,16 @@ __all__ = [
     "current",
     "enter_segment",
     "enter_sql",
+    "label_code",
     "leave_segment",
     "main",
     "open_report",
     "recording",
     "shutdown",
     "start_session",
+    "steps",
     "tracing",
+    "wrap_function",
 ]
 
 __version__: str
@@ -117,13 +121,39 @@ class Transaction:
         """End it as incomplete, as if it were dropped: what it belonged to is over, nobody knows since when."""
 
 def enter_segment(kind: int, name: str, detail: str | None = None) -> bool:
-    """Open a segment in the trace of the current context; False (and nothing to leave) when it is not traced."""
+    """Open a segment in the trace of the current context.
 
-def enter_sql(statement: str, vendor: str) -> bool:
-    """Open a segment for an SQL statement: obfuscates it, names it ``table - OPERATION``, notes the call site."""
+    False (and nothing to leave) when it is not traced, and for a call to a service, cache or queue inside another one
+    of its kind: a call that leaves the process is one segment, through however many layers of clients it goes.
+    """
 
-def leave_segment(rows: int, failed: bool) -> None:
-    """Close the innermost open segment. ``rows`` is -1 when not known."""
+def enter_sql(statement: str, vendor: str, again: bool = False) -> bool:
+    """Open a segment for an SQL statement: obfuscates it, names it ``table - OPERATION``, notes the call site.
+
+    False also inside a segment for the same statement. ``again``: it was open before and goes on, for its rows.
+    """
+
+def leave_segment(rows: int, failed: bool, outcome: str | None = None) -> None:
+    """Close the innermost open segment.
+
+    ``rows`` is -1 when not known. ``outcome`` is how a call came out (``200``, ``hit``), counted below it.
+    """
+
+def wrap_function(wrapped: Callable[..., Any], traced: Callable[..., Any]) -> Any:
+    """Make a callable that stands in for a function: it looks, binds and pickles like ``wrapped``.
+
+    It calls ``wrapped(...)``, or ``traced(wrapped, ...)`` while the current context is traced.
+    """
+
+def steps(awaited: Any, enter: Callable[[], bool], leave: Callable[[Any], None]) -> Any:
+    """Make a coroutine (or generator) that drives ``awaited`` with a segment, which is suspended while it waits.
+
+    ``enter()`` opens the segment before the first step and says whether it did; ``leave(result)`` closes it after the
+    last one. When the coroutine ends by an exception the segment is closed as failed.
+    """
+
+def label_code(code: CodeType, kind: int, name: str) -> None:
+    """Show calls of ``code`` as segments: it was compiled from something else than Python."""
 
 def after_fork_in_child() -> None:
     """Forget the parent's threads, session and sockets."""

@@ -12,6 +12,7 @@ pub(crate) mod names;
 pub(crate) mod segment;
 pub(crate) mod session;
 pub(crate) mod state;
+pub(crate) mod steps;
 pub(crate) mod symbols;
 pub(crate) mod text;
 pub(crate) mod transaction;

@@ -74,16 +74,25 @@ impl SegmentTable {
 }
 
 /// Opens a segment in the trace of the current context.
+///
+/// A call that leaves the process is one segment, however many layers of clients it goes through: of calls to services,
+/// caches and queues only the outermost one of its kind is a segment.
 pub(crate) fn enter(py: Python<'_>, kind: SymbolKind, name: &str, detail: &str) -> bool {
     if !slot::is_tracing(py) {
         return false;
     }
+    let outermost = matches!(kind, SymbolKind::External | SymbolKind::Cache | SymbolKind::Queue);
+    if outermost && is_any_open(py, |open| open.kind == kind) {
+        return false;
+    }
     let symbol = Symbol { kind, name: name.to_owned(), file: String::new(), line: 0, detail: detail.to_owned() };
-    enter_symbol(py, symbol)
+    key_of(py, symbol).is_some_and(|key| slot::enter_segment(py, key))
 }
 
-/// Opens a segment for an SQL statement, with the place in the application that sent it.
-pub(crate) fn enter_sql(py: Python<'_>, statement: &str, vendor: &str) -> bool {
+/// Opens a segment for an SQL statement, with the place in the application that sent it. Not inside one for the same
+/// statement: a framework's, a toolkit's and the driver's cursor pass it on to one another. With `again` it goes on: its
+/// rows are fetched.
+pub(crate) fn enter_sql(py: Python<'_>, statement: &str, vendor: &str, again: bool) -> bool {
     if !slot::is_tracing(py) {
         return false;
     }
@@ -92,16 +101,46 @@ pub(crate) fn enter_sql(py: Python<'_>, statement: &str, vendor: &str) -> bool {
     else {
         return false;
     };
+    if is_any_open(py, |open| open.kind == SymbolKind::Sql && open.name == name) {
+        return false;
+    }
     let (file, line) = frames::call_site(py).unwrap_or_default();
-    enter_symbol(py, Symbol { kind: SymbolKind::Sql, name, file, line, detail })
+    let symbol = Symbol { kind: SymbolKind::Sql, name, file, line, detail };
+    key_of(py, symbol).is_some_and(|key| match again {
+        true => slot::resume_segment(py, key),
+        false => slot::enter_segment(py, key),
+    })
 }
 
-fn enter_symbol(py: Python<'_>, symbol: Symbol) -> bool {
-    let key = STATE.with(py, |state| Some(state.recording.as_mut()?.segments.key(symbol))).flatten();
-    key.is_some_and(|key| slot::enter_segment(py, key))
+fn is_any_open(py: Python<'_>, wanted: impl Fn(&Symbol) -> bool) -> bool {
+    let found = STATE.with(py, |state| {
+        let segments = &state.recording.as_ref()?.segments;
+        slot::open_segments(py, |open| open.iter().any(|key| segments.symbol(*key).is_some_and(&wanted)))
+    });
+    found.flatten().unwrap_or(false)
+}
+
+fn key_of(py: Python<'_>, symbol: Symbol) -> Option<CallKey> {
+    STATE.with(py, |state| Some(state.recording.as_mut()?.segments.key(symbol))).flatten()
 }
 
 /// Closes the innermost open segment; `rows` below 0 means unknown.
-pub(crate) fn leave(py: Python<'_>, rows: i64, failed: bool) {
+///
+/// How the call came out (a status, a hit or a miss) is known only now, when the segment's time has long been counted
+/// under its name: so it is a node of its own below it, without a duration.
+pub(crate) fn leave(py: Python<'_>, rows: i64, failed: bool, outcome: Option<&str>) {
+    if let Some(outcome) = outcome
+        && let Some(Some(key)) = slot::open_segments(py, |open| open.last().copied())
+    {
+        let marker = STATE.with(py, |state| {
+            let segments = &mut state.recording.as_mut()?.segments;
+            let Symbol { kind, name, .. } = segments.symbol(key)?;
+            let (kind, name) = (*kind, format!("{name}: {outcome}"));
+            Some(segments.key(Symbol { kind, name, file: String::new(), line: 0, detail: String::new() }))
+        });
+        if let Some(marker) = marker.flatten() {
+            slot::mark(py, marker);
+        }
+    }
     slot::leave_segment(py, u64::try_from(rows).unwrap_or(0), if failed { Exit::Unwind } else { Exit::Return });
 }

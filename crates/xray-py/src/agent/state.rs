@@ -4,6 +4,7 @@ use super::labels::Labels;
 use super::names::NameTable;
 use super::session::Recording;
 use crate::cpython::gil_cell::GilCell;
+use crate::cpython::slot;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -86,4 +87,5 @@ pub(crate) fn generation() -> u64 {
 /// Says which session records.
 pub(crate) fn set_recording(generation: u64) {
     RECORDING.store(generation, Ordering::Relaxed);
+    slot::set_armed(generation != NO_RECORDING);
 }

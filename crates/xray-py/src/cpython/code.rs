@@ -3,8 +3,8 @@
 use super::gil_cell::GilCell;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyCode;
-use std::collections::HashMap;
+use pyo3::types::{PyCode, PyWeakrefMethods, PyWeakrefReference};
+use std::collections::{BTreeMap, HashMap};
 use xray_core::limits::SYMBOLS;
 use xray_core::model::{Symbol, SymbolKind};
 use xray_core::trace::CallKey;
@@ -25,6 +25,48 @@ struct Pins {
 }
 
 static PINS: GilCell<Option<Pins>> = GilCell::new(None);
+
+/// What a code object stands for that was compiled from something else than Python.
+struct Label {
+    code: Py<PyWeakrefReference>,
+    kind: SymbolKind,
+    name: String,
+}
+
+/// By address; looked at only when names are read.
+static LABELS: GilCell<BTreeMap<usize, Label>> = GilCell::new(BTreeMap::new());
+
+/// Says what `code` stands for, as long as it lives.
+pub(crate) fn label(code: &Bound<'_, PyCode>, kind: SymbolKind, name: String) -> PyResult<()> {
+    /// More than any application has templates; those that are gone make room.
+    const MOST: usize = 20_000;
+    let py = code.py();
+    let label = Label { code: PyWeakrefReference::new(code)?.unbind(), kind, name };
+    let mut gone = None;
+    LABELS.with(py, |labels| {
+        if labels.len() >= MOST {
+            let dead = labels.iter().filter(|(_, label)| label.code.bind(py).upgrade().is_none());
+            let dead: Vec<usize> = dead.map(|(address, _)| *address).collect();
+            gone = Some(dead.iter().filter_map(|address| labels.remove(address)).collect::<Vec<_>>());
+        }
+        if labels.len() < MOST {
+            labels.insert(code.as_ptr() as usize, label);
+        }
+    });
+    Ok(())
+}
+
+/// The kind and name that were given to `code`.
+fn label_of(code: &Bound<'_, PyAny>) -> Option<(SymbolKind, String)> {
+    let py = code.py();
+    LABELS
+        .with(py, |labels| {
+            let label = labels.get(&(code.as_ptr() as usize))?;
+            // Another code object may have the address of one that is gone.
+            label.code.bind(py).upgrade()?.is(code).then(|| (label.kind, label.name.clone()))
+        })
+        .flatten()
+}
 
 const UNKNOWN: Place = Place { own: false, library: false };
 
@@ -84,6 +126,9 @@ fn file_name(code: &Bound<'_, PyAny>) -> String {
 /// The name and place of a pinned code object; `None` for an address that is not pinned.
 pub(crate) fn symbol(py: Python<'_>, key: CallKey) -> Option<Symbol> {
     let code = pinned(py, key)?;
+    if let Some((kind, name)) = label_of(&code) {
+        return Some(Symbol { kind, name, file: file_name(&code), line: 0, detail: String::new() });
+    }
     Some(Symbol {
         kind: SymbolKind::Function,
         name: text(&code, "co_qualname").or_else(|| text(&code, "co_name")).unwrap_or_else(|| "?".to_owned()),

@@ -7,6 +7,7 @@ pub(crate) mod context;
 mod eval_frame;
 pub(crate) mod event_cost;
 pub(crate) mod frames;
+pub(crate) mod function_wrapper;
 pub(crate) mod gc_pauses;
 pub(crate) mod gil_cell;
 #[cfg(Py_3_12)]

@@ -10,7 +10,7 @@ use crate::os::clock;
 use pyo3::Python;
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use xray_core::model::ContextId;
 use xray_core::trace::{CallKey, Entered, Entry, Exit, Recorder};
 
@@ -52,6 +52,20 @@ thread_local! {
 
 /// Starts at 1, so that a new slot is stale. Changed only with the GIL held.
 static EPOCH: AtomicU64 = AtomicU64::new(1);
+
+/// Whether there can be a trace at all: a session records or drains.
+static ARMED: AtomicBool = AtomicBool::new(false);
+
+/// Says whether a session records or drains.
+pub(crate) fn set_armed(armed: bool) {
+    ARMED.store(armed, Ordering::Relaxed);
+}
+
+/// Whether a session records or drains: one load, for what is called much more often than anything is traced.
+#[inline(always)]
+pub(crate) fn is_armed() -> bool {
+    ARMED.load(Ordering::Relaxed)
+}
 
 /// Makes every thread look up its recorder again. To be called with the GIL held, before a strand is freed or recycled
 /// and after a trace has begun.
@@ -180,6 +194,47 @@ pub(super) fn leave_pause(_py: Python<'_>, key: CallKey) {
             strand.recorder.leave(key, Exit::Return, clock::ticks());
         }
     }
+}
+
+/// The innermost open segment of the running context gives way to what runs beside it, and may go on later. `None` when
+/// there is none.
+pub(crate) fn suspend_segment(_py: Python<'_>) -> Option<CallKey> {
+    // SAFETY: as in `enter_segment`.
+    unsafe {
+        let strand = current_strand().as_mut()?;
+        let key = strand.segments.pop()?;
+        strand.recorder.leave(key, Exit::Yield, clock::ticks());
+        Some(key)
+    }
+}
+
+/// A segment that was suspended goes on; false when the running context is not traced.
+pub(crate) fn resume_segment(_py: Python<'_>, key: CallKey) -> bool {
+    // SAFETY: as in `enter_segment`.
+    unsafe {
+        let Some(strand) = current_strand().as_mut() else { return false };
+        strand.segments.push(key);
+        strand.recorder.enter(key, Entry::Resume, clock::ticks());
+        true
+    }
+}
+
+/// Something that has no duration happens in the running context.
+pub(crate) fn mark(_py: Python<'_>, key: CallKey) {
+    // SAFETY: as in `enter_segment`.
+    unsafe {
+        if let Some(strand) = current_strand().as_mut() {
+            let now = clock::ticks();
+            strand.recorder.enter(key, Entry::Start, now);
+            strand.recorder.leave(key, Exit::Return, now);
+        }
+    }
+}
+
+/// The open segments of the running context, innermost last.
+pub(crate) fn open_segments<R>(_py: Python<'_>, look: impl FnOnce(&[CallKey]) -> R) -> Option<R> {
+    // SAFETY: as in `enter_segment`; `look` has no Python object to run code with.
+    unsafe { current_strand().as_ref().map(|strand| look(&strand.segments)) }
 }
 
 /// Runs `body` while the calling thread records into `strand`: to measure what an event costs.

@@ -1,0 +1,124 @@
+"""Fixtures: real servers on this machine, and one traced transaction."""
+
+import http.server
+import os
+import threading
+
+import pytest
+import services
+
+import xray
+
+#: Set where a missing service is a mistake of the set-up: in continuous integration.
+REQUIRED = "XRAY_TEST_SERVICES"
+
+
+def _start(service):
+    try:
+        with service() as running:
+            yield running
+    except services.NoService as problem:
+        if os.environ.get(REQUIRED) == "required":
+            raise
+        pytest.skip(str(problem))
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server."""
+    yield from _start(services.postgresql)
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """A Redis server."""
+    yield from _start(services.redis)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """``/status/404`` answers 404; ``/redirect/3`` redirects three times."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        _, what, number = self.path.split("?")[0].split("/")
+        status, headers = int(number), {}
+        if what == "redirect":
+            status, headers = (302, {"Location": f"/redirect/{status - 1}"}) if status else (200, {})
+        self.send_response(status)
+        body = b"body"
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_POST = do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def http_server():
+    """``127.0.0.1:port`` of an HTTP server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+class Traced:
+    """What a trace shows of one call."""
+
+    def __init__(self, result, trace):
+        self.result = result
+        self.trace = trace
+
+    def segments(self, *kinds):
+        """``(name, calls)`` of all segments of these kinds, in the order of their first calls, equal ones together."""
+        counted = {}
+        for node in self.nodes(*kinds):
+            counted[node.name] = counted.get(node.name, 0) + node.calls
+        return list(counted.items())
+
+    def nodes(self, *kinds):
+        return [node for node in self.trace.nodes if node.kind in kinds]
+
+    def node(self, name):
+        (node,) = [node for node in self.trace.nodes if node.name == name]
+        return node
+
+    def path(self, node):
+        """Names from the transaction down to the node."""
+        names = [node.name]
+        while node.parent >= 0:
+            node = self.trace.nodes[node.parent]
+            names.insert(0, node.name)
+        return names
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Calls a function in a traced transaction; its result, or the exception, and the trace."""
+    xray.install()
+
+    def trace(work):
+        path = tmp_path / "session.xr"
+        path.unlink(missing_ok=True)
+        with xray.start_session("work", share=1.0, max_overhead=1.0, minutes=5, path=path) as session:
+            try:
+                with xray.transaction("work"):
+                    result = work()
+            except Exception as error:
+                result = error
+        report = session.wait()
+        (trace,) = report.traces
+        assert trace.summary.complete
+        assert sum(node.self_ns for node in trace.nodes if node.kind != "thread") > 0
+        return Traced(result, trace)
+
+    return trace
