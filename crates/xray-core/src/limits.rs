@@ -9,8 +9,10 @@ pub const TRACE_CHANNEL_NODES: usize = 500_000;
 pub const RECORD_CHANNEL: usize = 8_192;
 /// Sample batches waiting for the collector.
 pub const SAMPLE_CHANNEL: usize = 64;
-/// Frames after which a batch is sent; the last tick may exceed it.
-pub const SAMPLE_BATCH_FRAMES: usize = 20_000;
+/// Samples after which a batch is sent; the last tick may exceed it.
+pub const SAMPLE_BATCH: usize = 5_000;
+/// Frames of different stacks that the sampler keeps apart; it begins anew when half of them are in use.
+pub const STACK_NODES: usize = 200_000;
 /// Longest time that samples wait in the sampler, in nanoseconds.
 pub const SAMPLE_BATCH_NS: u64 = 100_000_000;
 /// Longest sleep of the sampler between two looks at whether it shall stop, in nanoseconds.
@@ -41,7 +43,7 @@ pub const SYMBOLS: usize = 200_000;
 pub const SYMBOL_TEXT_BYTES: usize = 16_384;
 /// Names or lines resolved in one go (under the GIL).
 pub const SYMBOL_BATCH: usize = 256;
-/// Lines of code places remembered by the collector.
+/// Lines of code places remembered by the sampler.
 pub const SAMPLE_LINES: usize = 200_000;
 /// Transaction names remembered outside sessions.
 pub const TRANSACTION_NAMES: usize = 2_000;

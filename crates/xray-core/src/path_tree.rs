@@ -47,13 +47,23 @@ impl<N: PathNode> PathTree<N> {
                 self.changed.push(false);
             }
         }
+        self.mark_changed(at);
+        at
+    }
+
+    /// Adds to a node that is there.
+    pub(crate) fn add_at(&mut self, at: u32, node: &N) {
+        self.nodes[at as usize].absorb(node);
+        self.mark_changed(at);
+    }
+
+    fn mark_changed(&mut self, at: u32) {
         let mut above = Some(at);
         while let Some(changed) = above.filter(|changed| !self.changed[*changed as usize]) {
             self.changed[changed as usize] = true;
             self.changed_nodes.push(changed);
             above = self.nodes[changed as usize].parent();
         }
-        at
     }
 
     /// What was added since the last call, preorder: the nodes that changed and those above them. `blank` makes a

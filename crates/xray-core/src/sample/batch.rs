@@ -1,22 +1,12 @@
-//! Samples on their way from the sampler to the collector, in flat arenas.
+//! Samples on their way from the sampler to the collector.
 
-use crate::limits::SAMPLE_DEPTH;
-use crate::model::{ThreadKind, ThreadState, TraceId};
+use super::stacks::{StackId, StackNode};
+use crate::model::{Symbol, ThreadKind, ThreadState, TraceId};
 use crate::trace::CallKey;
-use std::ops::Range;
 
-/// One function on a sampled stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FrameAt {
-    /// Its code.
-    pub code: CallKey,
-    /// Where in it, in the code's own units; [`crate::session::SymbolSource::lines`] knows the line.
-    pub offset: u32,
-}
-
-/// One thread at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
+/// One thread as a reader has seen it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
     /// The thread; unique while it lives.
     pub thread: u64,
     /// For whom it is counted.
@@ -25,66 +15,38 @@ pub struct Sample {
     pub state: ThreadState,
     /// The trace it was in, if any.
     pub trace: Option<TraceId>,
-    /// Time that the sample stands for; set by the sampler.
-    pub weight_ns: u64,
-    /// CPU time of the thread since its last sample; 0 when unknown.
+    /// CPU time of the thread since it was seen last; 0 when unknown.
     pub cpu_ns: u64,
     /// The stack was cut or could not be read whole.
     pub torn: bool,
-    /// Its frames in the batch, innermost first.
-    pub frames: Range<usize>,
+    /// Its stack.
+    pub stack: StackId,
 }
 
-/// Samples of one or more ticks.
+/// One thread at one instant, or at several in a row that show the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// What was seen. Its CPU time is what the samples stand for.
+    pub seen: Seen,
+    /// Ticks that it stands for; 0 when it only adds CPU time.
+    pub count: u64,
+    /// Elapsed time that it stands for.
+    pub weight_ns: u64,
+    /// The first of its ticks, on the agent's clock.
+    pub at_ns: u64,
+}
+
+/// Samples of one or more ticks, and the nodes of their stacks that were not sent before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampleBatch {
-    samples: Vec<Sample>,
-    frames: Vec<FrameAt>,
-    own: u64,
-}
-
-impl SampleBatch {
-    /// Adds a thread; `stack` gives its frames, innermost first. Frames beyond [`SAMPLE_DEPTH`] are cut and the
-    /// sample is marked torn: the outermost ones, which say least about what ran.
-    pub fn push(&mut self, sample: Sample, stack: impl IntoIterator<Item = FrameAt>) {
-        let start = self.frames.len();
-        let mut stack = stack.into_iter();
-        self.frames.extend(stack.by_ref().take(SAMPLE_DEPTH));
-        let torn = sample.torn || stack.next().is_some();
-        self.samples.push(Sample { torn, frames: start..self.frames.len(), ..sample });
-    }
-
-    /// Counts a stack of one of xray's own threads, left out.
-    pub fn skip_own(&mut self) {
-        self.own += 1;
-    }
-
+    /// Epoch of the stacks' numbers.
+    pub epoch: u64,
+    /// Number of the first new node in this epoch.
+    pub first_node: u32,
+    /// New nodes.
+    pub nodes: Vec<StackNode>,
+    /// Names of keys that only the reader knows.
+    pub names: Vec<(CallKey, Symbol)>,
     /// The samples.
-    pub fn samples(&self) -> &[Sample] {
-        &self.samples
-    }
-
-    /// A sample's frames, innermost first.
-    pub fn stack(&self, sample: &Sample) -> &[FrameAt] {
-        self.frames.get(sample.frames.clone()).unwrap_or_default()
-    }
-
-    /// All frames.
-    pub fn frames(&self) -> &[FrameAt] {
-        &self.frames
-    }
-
-    /// Stacks of xray's own threads, left out.
-    pub fn own(&self) -> u64 {
-        self.own
-    }
-
-    /// Whether there are no samples.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
-    }
-
-    pub(super) fn samples_from(&mut self, first: usize) -> &mut [Sample] {
-        self.samples.get_mut(first..).unwrap_or_default()
-    }
+    pub samples: Vec<Sample>,
 }

@@ -1,12 +1,11 @@
 //! The sampler's loop.
 
 use super::deadlines::Deadlines;
+use super::tick::{Gathering, Tick};
 use super::{SampleBatch, SourceClosed, StackSource};
 use crate::clock::Clock;
-use crate::limits::{SAMPLE_BATCH_FRAMES, SAMPLE_BATCH_NS, STOP_CHECK_NS};
-use crate::model::ThreadKind;
+use crate::limits::{SAMPLE_BATCH, SAMPLE_BATCH_NS, STOP_CHECK_NS};
 use crate::session::Intake;
-use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -31,8 +30,6 @@ impl Sleeper for ThreadSleeper {
 
 /// Samples until recording ends or the source closes. The rate is [`Intake::sample_rate`] and may change at any time;
 /// 0 pauses. Ticks that could not be done in time are counted and skipped, never made up for.
-///
-/// A sample's weight is the time since the last tick; of a thread that was not in the last tick, one period.
 pub fn run_sampler(
     source: &mut dyn StackSource,
     intake: &Intake,
@@ -44,10 +41,9 @@ pub fn run_sampler(
     let now_ns = clock.now_ns();
     let mut sampler = Sampler {
         deadlines: Deadlines::new(seed, intake.sample_rate(), now_ns),
-        batch: SampleBatch::default(),
+        gathering: Gathering::default(),
         batch_since_ns: now_ns,
         last_tick_ns: now_ns,
-        last_threads: HashSet::new(),
         intake,
     };
     while intake.stopped().is_none() {
@@ -72,41 +68,34 @@ pub fn run_sampler(
 
 struct Sampler<'a> {
     deadlines: Deadlines,
-    batch: SampleBatch,
+    gathering: Gathering,
     batch_since_ns: u64,
     last_tick_ns: u64,
-    last_threads: HashSet<u64>,
     intake: &'a Intake,
 }
 
 impl Sampler<'_> {
     fn tick(&mut self, source: &mut dyn StackSource, clock: &dyn Clock) -> Result<(), SourceClosed> {
-        let (first, own_before) = (self.batch.samples().len(), self.batch.own());
-        if self.batch.is_empty() {
-            self.batch_since_ns = clock.now_ns();
+        let now_ns = clock.now_ns();
+        if self.gathering.samples.is_empty() {
+            self.batch_since_ns = now_ns;
         }
-        let now_ns = source.sample(clock, &mut self.batch)?;
         let period_ns = self.deadlines.period_ns();
-        let elapsed_ns = now_ns.saturating_sub(self.last_tick_ns);
         let heaviest_ns = HEAVIEST_SAMPLE_NS.max(4 * period_ns);
-        let last_threads = std::mem::take(&mut self.last_threads);
-        let (mut count, mut on_target, mut torn) = (0, 0, 0);
-        for sample in self.batch.samples_from(first) {
-            let known = last_threads.contains(&sample.thread);
-            sample.weight_ns = if known { elapsed_ns.min(heaviest_ns) } else { period_ns };
-            self.last_threads.insert(sample.thread);
-            count += 1;
-            on_target += u64::from(sample.kind == ThreadKind::Target);
-            torn += u64::from(sample.torn);
-        }
-        self.last_tick_ns = now_ns;
+        let deadlines = &mut self.deadlines;
+        let mut weigh = |at_ns| deadlines.read_at(at_ns).min(heaviest_ns);
+        let mut tick = Tick::begin(&mut self.gathering, &mut weigh, now_ns, period_ns);
+        source.sample(clock, &mut tick)?;
+        let (read_at_ns, sums) = tick.end();
+        let elapsed_ns = read_at_ns.saturating_sub(self.last_tick_ns);
+        self.last_tick_ns = read_at_ns;
         let counters = &self.intake.counters().sampler;
-        counters.count.fetch_add(count, Relaxed);
-        counters.on_target.fetch_add(on_target, Relaxed);
-        counters.torn.fetch_add(torn, Relaxed);
-        counters.own.fetch_add(self.batch.own() - own_before, Relaxed);
+        counters.count.fetch_add(sums.count, Relaxed);
+        counters.on_target.fetch_add(sums.on_target, Relaxed);
+        counters.torn.fetch_add(sums.torn, Relaxed);
+        counters.own.fetch_add(sums.own, Relaxed);
         counters.ticks.fetch_add(1, Relaxed);
-        counters.threads.fetch_max(count, Relaxed);
+        counters.threads.fetch_max(sums.count, Relaxed);
         counters.active_ns.fetch_add(elapsed_ns, Relaxed);
         Ok(())
     }
@@ -114,16 +103,26 @@ impl Sampler<'_> {
     /// Sends what would otherwise wait too long, or has grown large.
     fn send_when_due(&mut self, now_ns: u64) {
         let next_ns = self.deadlines.next_ns().unwrap_or(u64::MAX).max(now_ns);
-        if next_ns.saturating_sub(self.batch_since_ns) > SAMPLE_BATCH_NS
-            || self.batch.frames().len() >= SAMPLE_BATCH_FRAMES
+        if next_ns.saturating_sub(self.batch_since_ns) > SAMPLE_BATCH_NS || self.gathering.samples.len() >= SAMPLE_BATCH
         {
             self.send();
         }
     }
 
     fn send(&mut self) {
-        if !self.batch.is_empty() {
-            self.intake.samples(std::mem::take(&mut self.batch));
+        if !self.gathering.samples.is_empty() {
+            let samples = self.gathering.take();
+            let stacks = &mut self.gathering.stacks;
+            let (first_node, nodes, names) = stacks.unsent();
+            let (nodes, names) = (nodes.to_vec(), names.to_vec());
+            let epoch = stacks.epoch();
+            if self.intake.samples(SampleBatch { epoch, first_node, nodes, names, samples }) {
+                stacks.mark_sent();
+            }
+        }
+        self.gathering.forget_ended();
+        if self.gathering.stacks.is_filling() {
+            self.gathering.begin_epoch();
         }
     }
 }

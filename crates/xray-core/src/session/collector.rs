@@ -168,7 +168,7 @@ impl<W: Write> Collector<W> {
         }
         for _ in 0..SAMPLE_CHANNEL {
             let Ok(batch) = self.outlet.samples.try_recv() else { break };
-            self.add_samples(&batch, symbols);
+            self.add_samples(batch, symbols);
         }
     }
 
@@ -219,19 +219,23 @@ impl<W: Write> Collector<W> {
         }
     }
 
-    fn add_samples(&mut self, batch: &SampleBatch, symbols: &mut dyn SymbolSource) {
-        let lost = self.book.learn(batch.frames().iter().map(|frame| frame.code), symbols);
-        self.intake.counters().lose(LossKind::SymbolsFull, lost);
-        self.book.learn_lines(batch.frames(), symbols);
-        let mut full = 0;
-        let mut stack = Vec::new();
-        for sample in batch.samples() {
-            stack.clear();
-            let outermost_first = batch.stack(sample).iter().rev();
-            stack.extend(outermost_first.map(|at| Placed { symbol: self.book.of(at.code), line: self.book.line(*at) }));
-            full += u64::from(!self.samples.add(sample, &stack, self.book.other()));
-        }
-        self.intake.counters().lose(LossKind::SampleTreeFull, full);
+    fn add_samples(&mut self, batch: SampleBatch, symbols: &mut dyn SymbolSource) {
+        let SampleBatch { epoch, first_node, nodes, names, samples } = batch;
+        let unnamed = names.into_iter().map(|(key, symbol)| u64::from(!self.book.add(key, symbol))).sum::<u64>();
+        let lost = self.book.learn(nodes.iter().map(|node| node.frame.code), symbols);
+        let counters = self.intake.counters();
+        counters.lose(LossKind::SymbolsFull, unnamed + lost);
+        self.samples.learn(
+            epoch,
+            first_node,
+            nodes
+                .iter()
+                .map(|node| (node.caller, Placed { symbol: self.book.of(node.frame.code), line: node.frame.line })),
+        );
+        let other = self.book.other();
+        let full: u64 =
+            samples.iter().filter(|sample| !self.samples.add(sample, other)).map(|sample| sample.count).sum();
+        counters.lose(LossKind::SampleTreeFull, full);
     }
 
     /// Looks at what xray costs, and tells how it goes.

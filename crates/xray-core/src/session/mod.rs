@@ -80,8 +80,6 @@ pub struct FinishedTrace {
 pub trait SymbolSource: Send {
     /// The symbols of these keys, in their order; at most [`crate::limits::SYMBOL_BATCH`] keys at a time.
     fn resolve(&mut self, keys: &[CallKey]) -> Vec<Symbol>;
-    /// The lines (1-based, 0 when unknown) of these places in code objects, in their order; also so many at a time.
-    fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32>;
 }
 
 /// CPU times, each since an arbitrary start.

@@ -1,17 +1,15 @@
 //! The symbols of one process: each key resolved once, each symbol written once and before it is used.
 
 use super::SymbolSource;
-use crate::limits::{SAMPLE_LINES, SYMBOL_BATCH, SYMBOL_TEXT_BYTES, SYMBOLS};
+use crate::limits::{SYMBOL_BATCH, SYMBOL_TEXT_BYTES, SYMBOLS};
 use crate::model::{Symbol, SymbolId, SymbolKind, SymbolTable};
-use crate::sample::FrameAt;
 use crate::trace::CallKey;
 use std::collections::{HashMap, HashSet};
 
-/// What is known of keys and lines so far.
+/// What is known of keys so far.
 #[derive(Debug)]
 pub(super) struct SymbolBook {
     by_key: HashMap<CallKey, SymbolId>,
-    lines: HashMap<FrameAt, u32>,
     table: SymbolTable,
     written: usize,
     capacity: usize,
@@ -26,7 +24,7 @@ impl SymbolBook {
     fn with_capacity(capacity: usize) -> Self {
         let mut table = SymbolTable::default();
         let other = table.intern(symbol(SymbolKind::Other, "other functions".to_owned()));
-        Self { by_key: HashMap::new(), lines: HashMap::new(), table, written: 0, capacity, other }
+        Self { by_key: HashMap::new(), table, written: 0, capacity, other }
     }
 
     /// The symbol of what a bound cut.
@@ -44,42 +42,36 @@ impl SymbolBook {
         for keys in unknown.chunks(SYMBOL_BATCH) {
             let mut symbols = source.resolve(keys).into_iter();
             for key in keys {
-                let id = match symbols.next() {
-                    Some(symbol) => self.intern(symbol),
-                    None => Some(self.other),
+                let known = match symbols.next() {
+                    Some(symbol) => self.add(*key, symbol),
+                    None => {
+                        self.know(*key, self.other);
+                        true
+                    }
                 };
-                lost += u64::from(id.is_none());
-                // Keys are bounded too: functions made anew for each request share one symbol.
-                if self.by_key.len() < 2 * self.capacity {
-                    self.by_key.insert(*key, id.unwrap_or(self.other));
-                }
+                lost += u64::from(!known);
             }
         }
         lost
     }
 
-    /// Resolves the lines of the places that are new.
-    pub(super) fn learn_lines(&mut self, places: &[FrameAt], source: &mut dyn SymbolSource) {
-        if self.lines.len() >= SAMPLE_LINES {
-            self.lines.clear();
-        }
-        let mut seen = HashSet::new();
-        let unknown: Vec<FrameAt> =
-            places.iter().filter(|at| !self.lines.contains_key(at) && seen.insert(**at)).copied().collect();
-        for places in unknown.chunks(SYMBOL_BATCH) {
-            let asked: Vec<_> = places.iter().map(|at| (at.code, at.offset)).collect();
-            self.lines.extend(places.iter().copied().zip(source.lines(&asked)));
+    /// The symbol of a key that someone else has resolved. False when it did not fit.
+    pub(super) fn add(&mut self, key: CallKey, symbol: Symbol) -> bool {
+        let id = self.intern(symbol);
+        self.know(key, id.unwrap_or(self.other));
+        id.is_some()
+    }
+
+    fn know(&mut self, key: CallKey, id: SymbolId) {
+        // Keys are bounded too: functions made anew for each request share one symbol.
+        if self.by_key.len() < 2 * self.capacity {
+            self.by_key.insert(key, id);
         }
     }
 
     /// The symbol of a key that was learnt.
     pub(super) fn of(&self, key: CallKey) -> SymbolId {
         self.by_key.get(&key).copied().unwrap_or(self.other)
-    }
-
-    /// The line of a place that was learnt; 0 when unknown.
-    pub(super) fn line(&self, at: FrameAt) -> u32 {
-        self.lines.get(&at).copied().unwrap_or(0)
     }
 
     /// The symbol of a transaction or thread.
@@ -140,24 +132,17 @@ mod tests {
             self.asked.push(keys.len());
             keys.iter().map(|key| symbol(SymbolKind::Function, key.0.to_string())).collect()
         }
-
-        fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32> {
-            self.asked.push(at.len());
-            at.iter().map(|(_, offset)| offset * 10).collect()
-        }
     }
 
     #[test]
-    fn each_key_and_line_is_resolved_once_in_small_batches() {
+    fn each_key_is_resolved_once_in_small_batches() {
         let (mut book, mut source) = (SymbolBook::new(), Numbers::default());
         let keys = || (0..600).chain(0..600).map(|key| CallKey(2 * key));
         assert_eq!(book.learn(keys(), &mut source), 0);
         book.learn(keys(), &mut source);
         assert_eq!(source.asked, [256, 256, 88]);
-        let place = FrameAt { code: CallKey(4), offset: 7 };
-        book.learn_lines(&[place, place], &mut source);
-        book.learn_lines(&[place], &mut source);
-        assert_eq!((source.asked.len(), book.line(place)), (4, 70));
+        assert!(book.add(CallKey(4_000), symbol(SymbolKind::Function, "4".to_owned())));
+        assert_eq!(book.of(CallKey(4_000)), book.of(CallKey(4)));
         let (first, symbols) = book.unwritten();
         assert_eq!((first, symbols.len()), (0, 601));
         assert_eq!(symbols[book.of(CallKey(4)).0 as usize].name, "4");
@@ -180,13 +165,9 @@ mod tests {
             fn resolve(&mut self, _: &[CallKey]) -> Vec<Symbol> {
                 Vec::new()
             }
-            fn lines(&mut self, _: &[(CallKey, u32)]) -> Vec<u32> {
-                Vec::new()
-            }
         }
         let mut book = SymbolBook::new();
         book.learn([CallKey(2)].into_iter(), &mut Silent);
-        book.learn_lines(&[FrameAt { code: CallKey(2), offset: 1 }], &mut Silent);
         assert_eq!(book.of(CallKey(2)), book.other());
     }
 

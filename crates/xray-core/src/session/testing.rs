@@ -48,7 +48,7 @@ impl Write for Disk {
     }
 }
 
-/// Names every key `f<key>`; the line is the offset.
+/// Names every key `f<key>`.
 #[derive(Debug, Default)]
 pub(crate) struct Names;
 
@@ -62,10 +62,6 @@ impl SymbolSource for Names {
             detail: String::new(),
         };
         keys.iter().map(symbol).collect()
-    }
-
-    fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32> {
-        at.iter().map(|(_, offset)| *offset).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::control::protocol::AgentState;
 use crate::format;
 use crate::limits::{DRAIN_NS, EXIT_DRAIN_NS, RECORD_CHANNEL, TRACE_CHANNEL};
 use crate::model::{LossKind, Note, NoteCode, ProcessEnd, SessionData, Severity, ThreadKind, ThreadState, TraceId};
-use crate::sample::{FrameAt, Sample, SampleBatch};
+use crate::sample::{FrameAt, Sample, SampleBatch, Seen, StackId, StackNode, Stacks};
 use crate::trace::{Entry, Exit, Recorder};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,22 +47,14 @@ fn record(intake: &Intake, arm: Arm, wall_ns: u64) {
 }
 
 fn batch(kind: ThreadKind, weights: &[u64]) -> SampleBatch {
-    let mut batch = SampleBatch::default();
-    for weight_ns in weights {
-        let sample = Sample {
-            thread: 1,
-            kind,
-            state: ThreadState::OnCpu,
-            trace: None,
-            weight_ns: *weight_ns,
-            cpu_ns: 0,
-            torn: false,
-            frames: 0..0,
-        };
-        let at = |key, offset| FrameAt { code: CallKey(key), offset };
-        batch.push(sample, [at(4, 40), at(2, 20)]);
-    }
-    batch
+    let mut stacks = Stacks::default();
+    let at = |key, line| FrameAt { code: CallKey(key), line };
+    let stack = stacks.of(&[at(4, 40), at(2, 20)]).unwrap();
+    let node = |caller, frame| StackNode { caller, frame };
+    let nodes = vec![node(StackId::EMPTY, at(2, 20)), node(stacks.of(&[at(2, 20)]).unwrap(), at(4, 40))];
+    let seen = Seen { thread: 1, kind, state: ThreadState::OnCpu, trace: None, cpu_ns: 0, torn: false, stack };
+    let samples = weights.iter().map(|ns| Sample { seen, count: 1, weight_ns: *ns, at_ns: 0 }).collect();
+    SampleBatch { epoch: 0, first_node: 0, nodes, names: Vec::new(), samples }
 }
 
 fn read(disk: &Disk) -> SessionData {

@@ -267,7 +267,7 @@ fn start_threads(
     })?;
     let app = AgentOwned::new(app);
     thread::spawn("xray-collector", move || {
-        let summary = collector.run(&mut Symbols::default(), &mut meter);
+        let summary = collector.run(&mut Symbols, &mut meter);
         drop(sampler.join());
         gate::attached(end_recording);
         let noted = match (alone, summary.stopped_by) {

@@ -4,7 +4,6 @@ use super::state::STATE;
 use crate::cpython::code;
 use crate::gate;
 use pyo3::Python;
-use std::collections::HashMap;
 use xray_core::model::{Symbol, SymbolKind};
 use xray_core::session::SymbolSource;
 use xray_core::trace::CallKey;
@@ -13,10 +12,7 @@ use xray_core::trace::CallKey;
 const BATCH: usize = 64;
 
 /// Resolves code objects and segments of the running session.
-#[derive(Default)]
-pub(crate) struct Symbols {
-    lines: HashMap<(CallKey, u32), u32>,
-}
+pub(crate) struct Symbols;
 
 impl SymbolSource for Symbols {
     fn resolve(&mut self, keys: &[CallKey]) -> Vec<Symbol> {
@@ -28,16 +24,6 @@ impl SymbolSource for Symbols {
             }
         }
         symbols
-    }
-
-    fn lines(&mut self, at: &[(CallKey, u32)]) -> Vec<u32> {
-        let new: Vec<_> = at.iter().filter(|place| !self.lines.contains_key(place)).copied().collect();
-        for batch in new.chunks(BATCH) {
-            let lines = gate::attached(|py| batch.iter().map(|(key, offset)| code::line(py, *key, *offset)).collect());
-            let lines: Vec<u32> = lines.unwrap_or_else(|| vec![0; batch.len()]);
-            self.lines.extend(batch.iter().copied().zip(lines));
-        }
-        at.iter().map(|place| self.lines.get(place).copied().unwrap_or(0)).collect()
     }
 }
 

@@ -145,15 +145,6 @@ fn text(code: &Bound<'_, PyAny>, attribute: &str) -> Option<String> {
     Some(text.to_string_lossy().into_owned())
 }
 
-/// The line of an instruction of a pinned code object; 0 when unknown.
-pub(crate) fn line(py: Python<'_>, key: CallKey, offset: u32) -> u32 {
-    let Some(code) = pinned(py, key) else { return 0 };
-    let Ok(code) = code.cast_into::<PyCode>() else { return 0 };
-    // SAFETY: a live code object; any offset is allowed, one outside gives -1.
-    let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), offset as std::ffi::c_int) };
-    u32::try_from(line).unwrap_or(0)
-}
-
 fn pinned<'py>(py: Python<'py>, key: CallKey) -> Option<Bound<'py, PyAny>> {
     PINS.with(py, |pins| pins.as_ref()?.places.get(&(key.0 as usize)).map(|(code, _)| code.clone_ref(py)))
         .flatten()

@@ -11,12 +11,13 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
+use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xray_core::clock::Clock;
-use xray_core::limits::SAMPLE_DEPTH;
+use xray_core::limits::{SAMPLE_DEPTH, SAMPLE_LINES};
 use xray_core::model::{ThreadKind, ThreadState, TraceId};
-use xray_core::sample::{FrameAt, Sample, SampleBatch, SourceClosed, StackSource};
+use xray_core::sample::{FrameAt, Seen, SourceClosed, StackId, StackSource, Tick};
 use xray_core::trace::CallKey;
 
 /// A thread counts as on the CPU when it had it for this share of the time since its last sample.
@@ -48,6 +49,8 @@ pub(crate) struct GilStackSource {
     label: LabelOf,
     threads: HashMap<u64, KnownThread>,
     tick: u64,
+    /// Lines of instructions; the code objects are pinned.
+    lines: HashMap<(CallKey, c_int), u32>,
     /// Kernel id of the sampler's thread, for the meter of its cost.
     own_tid: Arc<AtomicU32>,
 }
@@ -55,11 +58,12 @@ pub(crate) struct GilStackSource {
 impl GilStackSource {
     /// A source that publishes its thread's kernel id.
     pub(crate) fn new(label: LabelOf, own_tid: Arc<AtomicU32>) -> Self {
-        Self { label, threads: HashMap::new(), tick: 0, own_tid }
+        Self { label, threads: HashMap::new(), tick: 0, lines: HashMap::new(), own_tid }
     }
 
-    fn read(&mut self, py: Python<'_>, clock: &dyn Clock, into: &mut SampleBatch) -> PyResult<u64> {
+    fn read(&mut self, py: Python<'_>, clock: &dyn Clock, into: &mut Tick<'_>) -> PyResult<()> {
         let now_ns = clock.now_ns();
+        into.read_at(now_ns);
         self.tick += 1;
         let frames = super::loaded_module(py, "sys")
             .ok_or_else(|| PyRuntimeError::new_err("sys is gone"))?
@@ -68,22 +72,15 @@ impl GilStackSource {
             let ident: u64 = ident.extract()?;
             let Some(label) = (self.label)(py, ident) else { continue };
             let (state, cpu_ns) = self.state_of(py, ident, now_ns);
-            let (frames, torn) = walk(py, &frame);
-            let sample = Sample {
-                thread: ident,
-                kind: label.kind,
-                state,
-                trace: label.trace,
-                weight_ns: 0,
-                cpu_ns,
-                torn,
-                frames: 0..0,
-            };
-            into.push(sample, frames);
+            let (frames, cut) = self.walk(py, &frame);
+            let stack = into.stacks().of(&frames);
+            let torn = cut || stack.is_none();
+            let stack = stack.unwrap_or(StackId::EMPTY);
+            into.push(Seen { thread: ident, kind: label.kind, state, trace: label.trace, cpu_ns, torn, stack });
         }
         let tick = self.tick;
         self.threads.retain(|_, thread| thread.tick == tick);
-        Ok(now_ns)
+        Ok(())
     }
 
     /// What the thread did since its last sample, and its CPU time in it.
@@ -111,15 +108,51 @@ impl GilStackSource {
         };
         (state, used)
     }
+
+    /// The frames of a stack, innermost first, without xray's own; and whether it was cut.
+    fn walk(&mut self, py: Python<'_>, innermost: &Bound<'_, PyAny>) -> (Vec<FrameAt>, bool) {
+        let mut frames = Vec::with_capacity(64);
+        let mut next = Some(innermost.clone());
+        while let Some(frame) = next {
+            if frames.len() == SAMPLE_DEPTH {
+                return (frames, true);
+            }
+            // SAFETY: a live frame object; the code object is a new reference, kept until it is pinned.
+            let (code, own, offset) = unsafe {
+                let raw = frame.as_ptr().cast::<ffi::PyFrameObject>();
+                let code = Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(raw).cast());
+                let own = code::pin(py, code.as_ptr()).own;
+                (code, own, ffi::PyFrame_GetLasti(raw))
+            };
+            if !own {
+                let line = self.line(&code, offset);
+                frames.push(FrameAt { code: CallKey(code.as_ptr() as u64), line });
+            }
+            next = caller(py, &frame);
+        }
+        (frames, false)
+    }
+
+    /// The line of an instruction of a pinned code object; 0 when unknown.
+    fn line(&mut self, code: &Bound<'_, PyAny>, offset: c_int) -> u32 {
+        if self.lines.len() >= SAMPLE_LINES {
+            self.lines.clear();
+        }
+        *self.lines.entry((CallKey(code.as_ptr() as u64), offset)).or_insert_with(|| {
+            // SAFETY: a live code object; any offset is allowed, one outside gives -1.
+            let line = unsafe { ffi::PyCode_Addr2Line(code.as_ptr().cast(), offset) };
+            u32::try_from(line).unwrap_or(0)
+        })
+    }
 }
 
 impl StackSource for GilStackSource {
-    fn sample(&mut self, clock: &dyn Clock, into: &mut SampleBatch) -> Result<u64, SourceClosed> {
+    fn sample(&mut self, clock: &dyn Clock, tick: &mut Tick<'_>) -> Result<(), SourceClosed> {
         if self.tick == 0 {
             self.own_tid.store(rustix::thread::gettid().as_raw_nonzero().get() as u32, Ordering::Relaxed);
         }
-        match gate::attached(|py| self.read(py, clock, into)) {
-            Some(Ok(read_at_ns)) => Ok(read_at_ns),
+        match gate::attached(|py| self.read(py, clock, tick)) {
+            Some(Ok(())) => Ok(()),
             Some(Err(error)) => {
                 log::warn!("xray: stacks could not be read: {error}");
                 Err(SourceClosed)
@@ -146,30 +179,6 @@ pub(crate) fn thread_name(py: Python<'_>, ident: u64) -> String {
 fn thread_object(py: Python<'_>, ident: u64) -> Option<Bound<'_, PyAny>> {
     let threads = super::loaded_module(py, "threading")?.getattr("_active").ok()?;
     threads.cast::<PyDict>().ok()?.get_item(ident).ok()?
-}
-
-/// The frames of a stack, innermost first, without xray's own; and whether it was cut.
-fn walk(py: Python<'_>, innermost: &Bound<'_, PyAny>) -> (Vec<FrameAt>, bool) {
-    let mut frames = Vec::with_capacity(64);
-    let mut next = Some(innermost.clone());
-    while let Some(frame) = next {
-        if frames.len() == SAMPLE_DEPTH {
-            return (frames, true);
-        }
-        // SAFETY: a live frame object; the code object is a new reference, kept until it is pinned.
-        let (code, own, offset) = unsafe {
-            let raw = frame.as_ptr().cast::<ffi::PyFrameObject>();
-            let code = Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(raw).cast());
-            let own = code::pin(py, code.as_ptr()).own;
-            (code, own, ffi::PyFrame_GetLasti(raw))
-        };
-        if !own {
-            let offset = u32::try_from(offset).unwrap_or(0);
-            frames.push(FrameAt { code: CallKey(code.as_ptr() as u64), offset });
-        }
-        next = caller(py, &frame);
-    }
-    (frames, false)
 }
 
 fn caller<'py>(py: Python<'py>, frame: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
