@@ -68,6 +68,11 @@ class PostgreSQL:
         """A connection string for libpq."""
         return f"host={self.directory} user={self.user} dbname={self.database}"
 
+    @property
+    def dsn_url(self) -> str:
+        """The same as a URL."""
+        return f"postgresql://{self.user}@/{self.database}?host={self.directory}"
+
 
 @dataclass(frozen=True)
 class Redis:
@@ -99,7 +104,7 @@ def postgresql() -> Iterator[PostgreSQL]:
             raise NoService(f"initdb failed: {done.stderr}")
         argv = [str(server), "-D", str(data), "-k", str(directory), "-h", "", "-F"]
         process = processes.start(argv, log, os.environ, directory, user=account)
-        _wait(process, log, lambda: _accepts(directory / ".s.PGSQL.5432"))
+        _wait(process, log, lambda: _is_ready(data / "postmaster.pid"))
         try:
             yield PostgreSQL(directory)
         finally:
@@ -156,6 +161,15 @@ def _accepts(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _is_ready(pid_file: Path) -> bool:
+    """Whether PostgreSQL says that it is: it accepts connections before that, to refuse them."""
+    try:
+        lines = pid_file.read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) > 7 and lines[7].strip() == "ready"
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:

@@ -32,11 +32,13 @@ def nothing_more(result: Any, *args: Any, **kwargs: Any) -> tuple[int, str | Non
     return _NOTHING_MORE
 
 
-def trace_calls(owner: Any, name: str, enter: Enter, outcome: Outcome = nothing_more) -> None:
+def trace_calls(
+    owner: Any, name: str, enter: Enter, outcome: Outcome = nothing_more, *, in_steps: bool = False
+) -> None:
     """Make a segment of each call of the function ``name`` of a class or module.
 
     Of a coroutine function it is a segment from the first step of each coroutine to its end, of a generator function
-    likewise.
+    likewise; ``in_steps`` says it of a function that does not look like one.
 
     :raises Unsupported: there is no such function.
     """
@@ -46,8 +48,8 @@ def trace_calls(owner: Any, name: str, enter: Enter, outcome: Outcome = nothing_
         original = getattr(owner, name, None)
     if not callable(original):
         raise Unsupported(f"{owner.__name__} has no function {name}: its integration is off")
-    in_steps = getattr(getattr(original, "__code__", None), "co_flags", 0) & _COROUTINE_OR_GENERATOR
-    make = _in_steps if in_steps else _at_once
+    flags = getattr(getattr(original, "__code__", None), "co_flags", 0)
+    make = _in_steps if in_steps or flags & _COROUTINE_OR_GENERATOR else _at_once
     setattr(owner, name, wrap_function(original, make(enter, outcome)))
 
 

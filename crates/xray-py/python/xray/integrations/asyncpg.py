@@ -19,11 +19,12 @@ def trace_connections() -> None:
 
     require_version("asyncpg", _version(), (0, 30), (0, 32))
     for owner, enter in (Connection, _enter), (PreparedStatement, _enter_prepared):
-        trace_calls(owner, "fetch", enter, _rows)
-        trace_calls(owner, "fetchval", enter, _row)
-        trace_calls(owner, "fetchrow", enter, _row)
-        trace_calls(owner, "fetchmany", enter, _rows)
-        trace_calls(owner, "executemany", enter)
+        # Those of a statement are coroutine functions behind a check of the connection.
+        trace_calls(owner, "fetch", enter, _rows, in_steps=True)
+        trace_calls(owner, "fetchval", enter, _row, in_steps=True)
+        trace_calls(owner, "fetchrow", enter, _row, in_steps=True)
+        trace_calls(owner, "fetchmany", enter, _rows, in_steps=True)
+        trace_calls(owner, "executemany", enter, in_steps=True)
     trace_calls(Connection, "execute", _enter, _status)
     trace_calls(Connection, "copy_from_query", _enter, _status)
     trace_calls(Connection, "copy_from_table", _enter_copy, _status)

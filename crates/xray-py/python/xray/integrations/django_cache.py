@@ -14,20 +14,28 @@ from xray._xray import SEGMENT_CACHE, enter_segment
 from xray.integrations._base import wrap
 from xray.integrations._cache import found, found_all
 from xray.integrations._django_version import require_django
-from xray.integrations._segments import Outcome, nothing_more, trace_calls
+from xray.integrations._segments import nothing_more, trace_calls
+
+TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from xray.integrations._segments import Outcome
 
 #: Classes of backends whose methods are wrapped.
 _known: set[type] = set()
 
 
 def trace_caches() -> None:
-    """Wrap the methods of each backend's class when one is made, and those of the backends that there are."""
-    from django.core.cache import CacheHandler, caches
+    """Wrap the methods of each backend's class when one is made, and those of the classes that there are."""
+    from django.core.cache import BaseCache, CacheHandler
 
     require_django()
     wrap(CacheHandler, "create_connection", _create_connection)
-    for backend in caches.all(initialized_only=True):
-        _trace_class(type(backend))
+    # Backends may have been made of these already. To ask for them would read the settings, too early perhaps.
+    classes = [BaseCache]
+    while classes:
+        kind = classes.pop()
+        _trace_class(kind)
+        classes += kind.__subclasses__()
 
 
 def _create_connection(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,9 @@ def _enter(cursor: Any, query: Any, *args: Any, **options: Any) -> bool:
 
 
 def _go_on(cursor: Any, *args: Any, **options: Any) -> bool:
-    return enter_sql(text_of(cursor._last_query), VENDOR, True)
+    # ``DECLARE "name" CURSOR FOR SELECT ...``
+    declared = text_of(cursor._query.query)
+    return enter_sql(declared.partition(" FOR ")[2] or declared, VENDOR, True)
 
 
 def _rows(result: Any, cursor: Any, *args: Any, **options: Any) -> tuple[int, str | None]:

@@ -27,10 +27,12 @@ VENDOR = "postgresql"
 class Cursor(extensions.cursor):  # type: ignore[misc]
     """A cursor whose statements are segments."""
 
-    __slots__ = ()
+    __slots__ = ("_xray_statement",)
 
 
-Cursor.__module__, Cursor.__qualname__ = extensions.cursor.__module__, extensions.cursor.__qualname__
+for _name in "__module__", "__name__", "__qualname__":
+    # `repr` and messages of errors name the class.
+    setattr(Cursor, _name, getattr(extensions.cursor, _name))
 
 
 def trace_connections() -> None:
@@ -53,6 +55,9 @@ def trace_extras() -> None:
 def _trace_class(cursor: type) -> None:
     trace_calls(cursor, "execute", _enter, _rows)
     trace_calls(cursor, "executemany", _enter, _rows)
+    trace_calls(cursor, "fetchone", _go_on, _one)
+    trace_calls(cursor, "fetchmany", _go_on, _many)
+    trace_calls(cursor, "fetchall", _go_on, _many)
 
 
 def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,8 +75,24 @@ def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _enter(cursor: Any, query: Any, *args: Any, **options: Any) -> bool:
-    return enter_sql(text_of(query), VENDOR)
+    statement = text_of(query)
+    if cursor.name is not None:
+        cursor._xray_statement = statement
+    return enter_sql(statement, VENDOR)
+
+
+def _go_on(cursor: Any, *args: Any, **options: Any) -> bool:
+    """Rows of a cursor on the server; others are there when the statement has ended."""
+    return cursor.name is not None and enter_sql(cursor._xray_statement, VENDOR, True)
 
 
 def _rows(result: Any, cursor: Any, *args: Any, **options: Any) -> tuple[int, str | None]:
     return rows_of(cursor), None
+
+
+def _one(row: Any, *args: Any, **options: Any) -> tuple[int, str | None]:
+    return int(row is not None), None
+
+
+def _many(rows: Any, *args: Any, **options: Any) -> tuple[int, str | None]:
+    return len(rows), None
