@@ -17,6 +17,7 @@ pub mod model;
 mod path_tree;
 pub mod retention;
 pub mod sample;
+pub mod secrets;
 pub mod session;
 pub mod sql;
 pub mod target;

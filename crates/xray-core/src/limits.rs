@@ -23,6 +23,10 @@ pub const RECORDER_NODES: usize = 14_000;
 pub const RECORDER_DEPTH: usize = 32_768;
 /// Timeline entries of one trace.
 pub const TIMELINE_ENTRIES: usize = 2_000;
+/// Recorded arguments of one recorder, in bytes.
+pub const ARGUMENTS_BYTES: usize = 128 << 10;
+/// Recorded arguments of one call, in bytes; more is cut.
+pub const ARGUMENTS_CALL_BYTES: usize = 512;
 /// Functions counted by name only, in one recorder whose nodes are full.
 pub const RECORDER_FUNCTIONS: usize = 20_000;
 /// Traced transactions in flight in one process.

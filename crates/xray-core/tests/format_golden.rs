@@ -151,8 +151,8 @@ fn known() -> SessionData {
                 trace_node(None, thread, 1, 15, 15),
             ],
             timeline: vec![
-                TimelineEntry { node: 1, start_ns: MS, duration_ns: 48 * MS, folded: 0 },
-                TimelineEntry { node: 2, start_ns: 2 * MS, duration_ns: 3 * MS, folded: 119 },
+                TimelineEntry { node: 1, start_ns: MS, duration_ns: 48 * MS, folded: 0, arguments: None },
+                TimelineEntry { node: 2, start_ns: 2 * MS, duration_ns: 3 * MS, folded: 119, arguments: None },
             ],
         }],
         call_tree: CallTree {

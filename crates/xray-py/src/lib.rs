@@ -20,7 +20,7 @@ mod _xray {
     use crate::agent::steps::Steps;
     use crate::agent::text::Text;
     use crate::agent::{lifecycle, segment, state, transaction};
-    use crate::cpython::{code, function_wrapper, slot};
+    use crate::cpython::{arguments, code, function_wrapper, slot};
     use pyo3::prelude::*;
     use pyo3::types::PyCode;
     use xray_core::model::{SymbolKind, TransactionKind};
@@ -141,6 +141,11 @@ mod _xray {
     #[pyfunction]
     fn label_code(code: &Bound<'_, PyCode>, kind: u8, name: Text<'_>) -> PyResult<()> {
         code::label(code, segment_kind(kind), name.to_string())
+    }
+
+    #[pyfunction]
+    fn want_arguments(code: &Bound<'_, PyCode>, redact: Vec<String>) -> PyResult<()> {
+        arguments::want(code, &redact)
     }
 
     #[pyfunction]

@@ -34,8 +34,13 @@ fn session() -> SessionData {
         recursion_depth: 1,
         rows: 12,
     });
-    let entry =
-        |node, start, duration| TimelineEntry { node, start_ns: start * MS, duration_ns: duration * MS, folded: 0 };
+    let entry = |node, start, duration| TimelineEntry {
+        node,
+        start_ns: start * MS,
+        duration_ns: duration * MS,
+        folded: 0,
+        arguments: None,
+    };
     let trace = Trace {
         id: TraceId(0xabc),
         process,

@@ -85,6 +85,7 @@ impl Assembly {
             Kind::CallTree => self.add_call_tree(frame, damaged),
             Kind::SampleTree => self.add_sample_tree(frame, damaged),
             Kind::End => self.add_end(frame),
+            Kind::Arguments => self.add_arguments(frame),
         }
     }
 
@@ -163,6 +164,16 @@ impl Assembly {
         self.saw(frame.scope, seen);
         self.traces.push(trace);
         Ok(())
+    }
+
+    /// They are of the trace before them. When that was lost, so are they.
+    fn add_arguments(&mut self, frame: &Frame<'_>) -> Result<(), ChunkError> {
+        let arguments: wire::Arguments = self.decoder.decode(frame)?;
+        self.take(u64::from(frame.raw_len))?;
+        match self.traces.last_mut() {
+            Some(trace) if arguments.belong_to(trace) => arguments.add_to(trace),
+            _ => Ok(()),
+        }
     }
 
     fn add_call_tree(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {

@@ -81,6 +81,7 @@ fn summary(decoder: &mut Decoder, frame: &Frame<'_>) -> String {
             .decode::<wire::Symbols>(frame)
             .map(|s| format!("{} symbols from number {} on", s.symbols.len(), s.first)),
         Some(Kind::Trace) => decoder.decode::<wire::Trace>(frame).map(|t| t.summary()),
+        Some(Kind::Arguments) => decoder.decode::<wire::Arguments>(frame).map(|a| a.summary()),
         Some(Kind::Delta) => decoder.decode::<wire::Delta>(frame).map(|d| d.summary()),
         Some(Kind::CallTree) => decoder.decode::<wire::CallTree>(frame).map(|t| tree(t.first, t.len())),
         Some(Kind::SampleTree) => decoder.decode::<wire::SampleTree>(frame).map(|t| tree(t.first, t.len())),

@@ -65,7 +65,11 @@ impl Emitter {
     }
 
     pub(super) fn trace(&mut self, scope: u64, trace: &Trace) -> Result<(), WriteError> {
-        self.append(scope, &wire::Trace::from(trace))
+        self.append(scope, &wire::Trace::from(trace))?;
+        match wire::Arguments::of(trace) {
+            Some(arguments) => self.append(scope, &arguments),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn delta(&mut self, scope: u64, delta: &Delta) -> Result<(), WriteError> {

@@ -136,6 +136,8 @@ pub enum LossKind {
     FileChunks,
     /// Writes of the part file that failed (disk full, ...).
     WriteErrors,
+    /// Calls of marked functions whose arguments did not fit.
+    Arguments,
 }
 
 /// Something that is missing, and the bound that cut it.

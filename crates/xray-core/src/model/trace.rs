@@ -60,6 +60,9 @@ pub struct TimelineEntry {
     pub duration_ns: u64,
     /// Calls made inside this one that have no entry of their own, directly or under another call without an entry.
     pub folded: u64,
+    /// What a function marked by `@xray.trace` was called with: `tag='django', limit=10`, cut and with secrets left
+    /// out.
+    pub arguments: Option<String>,
 }
 
 /// One traced transaction.

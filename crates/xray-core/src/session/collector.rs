@@ -201,6 +201,8 @@ impl<W: Write> Collector<W> {
         });
         let unmatched: u64 = finished.strands.iter().map(|strand| strand.tree.unmatched_returns).sum();
         counters.lose(LossKind::UnmatchedReturns, unmatched);
+        let arguments_lost: u64 = finished.strands.iter().map(|strand| strand.tree.arguments_lost).sum();
+        counters.lose(LossKind::Arguments, arguments_lost);
         counters.lose(LossKind::PathsFolded, body.paths_folded);
         let other = self.book.other();
         counters.lose(LossKind::CallTreeFull, self.calls.add(&body.nodes, other));

@@ -5,7 +5,7 @@ use crate::model::{Loss, LossKind, RequestCounts};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Every kind of loss, in the order of the file.
-const LOSS_KINDS: [LossKind; 12] = [
+const LOSS_KINDS: [LossKind; 13] = [
     LossKind::TraceChannel,
     LossKind::SampleChannel,
     LossKind::PathsFolded,
@@ -18,6 +18,7 @@ const LOSS_KINDS: [LossKind; 12] = [
     LossKind::FileBytes,
     LossKind::FileChunks,
     LossKind::WriteErrors,
+    LossKind::Arguments,
 ];
 
 /// The counts of one recording. `traced`, `control`, `other` and `errors` are counted by [`super::Intake::record`],
@@ -99,6 +100,7 @@ fn capacity(kind: LossKind) -> u64 {
         LossKind::SymbolsFull => limits::SYMBOLS,
         LossKind::Recorders => limits::TRACES_IN_FLIGHT as usize,
         LossKind::RecordChannel => limits::RECORD_CHANNEL,
+        LossKind::Arguments => limits::ARGUMENTS_BYTES,
         LossKind::UnmatchedReturns | LossKind::FileBytes | LossKind::FileChunks | LossKind::WriteErrors => 0,
     };
     capacity as u64

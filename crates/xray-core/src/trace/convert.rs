@@ -67,6 +67,7 @@ impl TraceBody {
                 // Not the duration converted: an entry must not end after the one around it.
                 duration_ns: scale.ns(after + entry.start + entry.duration) - scale.ns(after + entry.start),
                 folded,
+                arguments: strand.tree.arguments_of(&entry).map(str::to_owned),
             }));
             body.calls = body.calls.wrapping_add(strand.tree.calls);
             body.paths_folded = body.paths_folded.saturating_add(strand.tree.paths_folded);

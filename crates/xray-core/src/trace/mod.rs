@@ -3,6 +3,7 @@
 //! A [`Recorder`] is filled in the hot path, by every call and return of a traced transaction. It gives a
 //! [`RecordedTree`] in raw clock ticks, which [`TraceBody`] turns into the model's nodes and timeline.
 
+mod arguments;
 mod convert;
 mod functions;
 mod index;
@@ -67,6 +68,8 @@ pub enum Entered {
     /// The path was there.
     Known,
     /// The path, or in a full recorder the function, is new: the caller must keep its code object alive, and call
-    /// [`Recorder::hide_top`] if it is xray's own.
+    /// [`Recorder::hide_top`] if it is xray's own, or [`Recorder::mark_top`] if its arguments are wanted.
     New,
+    /// The path was there, and it is a call whose arguments are wanted: [`Recorder::describe_top`].
+    Marked,
 }

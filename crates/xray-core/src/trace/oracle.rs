@@ -4,6 +4,11 @@ use super::{CallKey, Entered, Entry, Exit, NodeName, RecordedTree, Recorder};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// Keys whose arguments are wanted.
+fn is_marked(key: u64) -> bool {
+    key == 12 || key == 2
+}
+
 /// What happens in a context.
 #[derive(Clone, Debug)]
 enum Event {
@@ -118,8 +123,15 @@ fn run(recorder: &mut Recorder, events: &[Event]) -> (RecordedTree, Oracle, u64)
         match event {
             Event::Enter(key, how) => {
                 oracle.enter(*key, *how);
-                if recorder.enter(CallKey(*key), *how, clock as u64) == Entered::New && is_own(*key) {
+                let entered = recorder.enter(CallKey(*key), *how, clock as u64);
+                if entered == Entered::New && is_own(*key) {
                     recorder.hide_top();
+                }
+                if entered == Entered::New && is_marked(*key) {
+                    recorder.mark_top();
+                }
+                if entered != Entered::Known && *how == Entry::Start {
+                    recorder.describe_top(&key.to_string());
                 }
             }
             Event::LeaveTop(how) => {
@@ -198,6 +210,11 @@ proptest! {
         prop_assert_eq!(recorded, oracle.totals);
         for entry in &tree.timeline {
             prop_assert!(entry.start + entry.duration <= elapsed);
+        }
+        for entry in &tree.timeline {
+            let NodeName::Call(key) = tree.nodes[entry.node as usize].name else { continue };
+            let expected = (entry.is_call && is_marked(key.0)).then(|| key.0.to_string());
+            prop_assert_eq!(tree.arguments_of(entry), expected.as_deref());
         }
         // Every call and resumption has its entry here, so nothing is folded under any.
         prop_assert_eq!(tree.timeline.iter().filter(|entry| entry.is_call).count() as u64, tree.calls);

@@ -8,6 +8,10 @@ pub(super) const NONE: u32 = u32::MAX;
 /// The root: the transaction, or a thread that it started.
 pub(super) const ROOT: u32 = 0;
 
+/// Set in the key of a marked node: no lookup in the hot path finds it, so marking costs the others nothing. Keys are
+/// addresses or small numbers: none has it of itself.
+const MARKED: u64 = 1 << 63;
+
 /// Parents with more children than this use the index instead of walking the siblings.
 const WIDE: u16 = 16;
 
@@ -15,6 +19,7 @@ const WIDE: u16 = 16;
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Node {
+    /// As the hot path compares it; everybody else asks [`Self::key`].
     pub(super) key: u64,
     pub(super) total: u64,
     pub(super) min: u64,
@@ -28,6 +33,21 @@ pub(super) struct Node {
     children: u16,
     /// xray's own code: not counted, its callees belong to its parent.
     pub(super) hidden: bool,
+}
+
+impl Node {
+    /// What is called.
+    pub(super) fn key(&self) -> u64 {
+        self.key & !MARKED
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        self.key & MARKED != 0
+    }
+
+    pub(super) fn mark(&mut self) {
+        self.key |= MARKED;
+    }
 }
 
 /// What few calls touch.
@@ -100,7 +120,7 @@ impl Pool {
         let Node { last_child: last, first_child: first, children, .. } = self.nodes[parent as usize];
         if children > WIDE {
             let (nodes, rare) = (&self.nodes, &self.rare);
-            let is = |at: u32| nodes[at as usize].key == key && rare[at as usize].parent == parent;
+            let is = |at: u32| nodes[at as usize].key() == key && rare[at as usize].parent == parent;
             return match self.wide.find(hash(key, u64::from(parent)), is) {
                 Some(found) => self.found(parent, found),
                 None => self.insert(parent, last, key),
@@ -110,7 +130,7 @@ impl Pool {
         let mut at = last;
         while at != NONE {
             let node = &self.nodes[at as usize];
-            if node.key == key {
+            if node.key() == key {
                 return self.found(parent, at);
             }
             tail = at;
@@ -119,7 +139,7 @@ impl Pool {
         at = first;
         while at != last {
             let node = &self.nodes[at as usize];
-            if node.key == key {
+            if node.key() == key {
                 return self.found(parent, at);
             }
             if last == NONE {
@@ -176,7 +196,7 @@ impl Pool {
         let mut at = self.nodes[parent as usize].first_child;
         while at != NONE {
             let node = &self.nodes[at as usize];
-            self.wide.add(hash(node.key, u64::from(parent)), at);
+            self.wide.add(hash(node.key(), u64::from(parent)), at);
             at = node.next_sibling;
         }
     }

@@ -1,5 +1,6 @@
 //! The hot path: one call and one return of a traced context.
 
+use super::arguments::Arguments;
 use super::functions::Functions;
 use super::pool::{Child, Pool, ROOT};
 use super::timeline::{Kept, Timeline};
@@ -73,8 +74,8 @@ impl Place {
 /// The call tree and the timeline of one context, while they grow. All times are ticks of the caller's clock, which
 /// may differ a little between cores: a time before the last one counts as the last one.
 ///
-/// Nothing here allocates between [`Self::begin`] and [`Self::finish`], and nothing panics: events without sense are
-/// ignored and counted.
+/// Nothing here allocates between [`Self::begin`] and [`Self::finish`] but for the arguments of marked functions, and
+/// nothing panics: events without sense are ignored and counted.
 ///
 /// - Direct recursion folds into one node: calls and depth are counted, its total once.
 /// - When the nodes are used up, calls on new paths are counted by function, exactly, and come out below one node
@@ -92,6 +93,7 @@ pub struct Recorder {
     pool: Pool,
     timeline: Timeline,
     functions: Functions,
+    arguments: Arguments,
     /// Until when the time of the functions without nodes is given out.
     functions_until: u64,
     paths_folded: u64,
@@ -124,6 +126,7 @@ impl Recorder {
             // The transaction's own entry is made at the end.
             timeline: Timeline::new(timeline - 1),
             functions: Functions::new(functions),
+            arguments: Arguments::default(),
             functions_until: 0,
             paths_folded: 0,
             too_deep: 0,
@@ -141,6 +144,7 @@ impl Recorder {
         self.pool.begin();
         self.timeline.clear();
         self.functions.clear();
+        self.arguments.clear();
         self.functions_until = now;
         self.paths_folded = 0;
         (self.too_deep, self.base) = (0, 1);
@@ -224,6 +228,28 @@ impl Recorder {
         top.place = below.place.hidden();
     }
 
+    /// The arguments of the function just entered are wanted, now and whenever it is called on this path. Right after
+    /// an [`Self::enter`] that said [`Entered::New`]. A function without a node has no arguments.
+    pub fn mark_top(&mut self) {
+        if let Some(top) = self.stack.last().map(|top| top.place)
+            && self.too_deep == 0
+            && !top.is_special()
+        {
+            self.pool.nodes[top.node() as usize].mark();
+        }
+    }
+
+    /// The arguments of the call just entered, when it is a marked one.
+    pub fn describe_top(&mut self, arguments: &str) {
+        let Some(Frame { place, entered, .. }) = self.stack.last() else { return };
+        if place.is_special() || !self.pool.nodes[place.node() as usize].is_marked() || *entered != self.events {
+            return;
+        }
+        let open = self.stack.iter().map(|frame| (frame.entered, u64::MAX));
+        let ended = self.timeline.kept.iter().map(|call| (call.entered, call.duration));
+        self.arguments.add(*entered, arguments.into(), || open.chain(ended).collect());
+    }
+
     /// Adds rows to the segment on top.
     pub fn add_rows(&mut self, rows: u64) {
         let Some(top) = self.stack.last().map(|top| top.place.node()) else { return };
@@ -257,15 +283,24 @@ impl Recorder {
                 inside: self.calls,
             });
         }
-        let tree = RecordedTree::collect(
+        let mut tree = RecordedTree::collect(
             &self.pool,
             &self.functions,
             &self.timeline,
             now.saturating_sub(duration),
             [self.calls, self.paths_folded, self.unmatched_returns, self.events],
         );
+        tree.arguments_lost = self.arguments_lost();
         self.timeline.clear();
+        tree.arguments = self.arguments.take();
         tree
+    }
+
+    /// Calls of marked functions that are in the timeline without their arguments.
+    fn arguments_lost(&self) -> u64 {
+        let is_marked = |node: u32| node < FUNCTION && self.pool.nodes[node as usize].is_marked();
+        let lost = |call: &&Kept| call.is_call && is_marked(call.node) && !self.arguments.has(call.entered);
+        self.timeline.kept.iter().filter(lost).count() as u64
     }
 
     /// Open calls, the transaction not counted.
@@ -338,7 +373,14 @@ impl Recorder {
         if below.node() >= FUNCTION {
             return self.enter_function(key, how, below, now);
         }
+        let caller = &self.pool.nodes[below.node() as usize];
+        if caller.is_marked() && caller.key() == key.0 {
+            return self.enter_marked(key, how, now, below.node(), below.depth().saturating_add(1));
+        }
         let (node, entered) = match self.pool.child(below.node(), key.0) {
+            Child::Known(node) if self.pool.nodes[node as usize].is_marked() => {
+                return self.enter_marked(key, how, now, node, 1);
+            }
             Child::Known(node) => (node, Entered::Known),
             Child::New(node) => (node, Entered::New),
             Child::Full => return self.enter_function(key, how, below, now),
@@ -350,6 +392,16 @@ impl Recorder {
         self.push(key, how, now, node, 1);
         self.count(node, how);
         entered
+    }
+
+    /// A call of a marked node, direct recursion included.
+    #[cold]
+    fn enter_marked(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) -> Entered {
+        let deepest = &mut self.pool.rare[node as usize].recursion_depth;
+        *deepest = (*deepest).max(u32::from(depth));
+        self.push(key, how, now, node, depth);
+        self.count(node, how);
+        if how == Entry::Start { Entered::Marked } else { Entered::Known }
     }
 
     /// Closes the call on top, of whatever sort.

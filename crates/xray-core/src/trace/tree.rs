@@ -69,9 +69,19 @@ pub struct RecordedTree {
     pub unmatched_returns: u64,
     /// Calls, resumptions, returns and yields.
     pub events: u64,
+    /// What marked functions were called with, by the number of the event that entered the call; sorted.
+    pub(super) arguments: Vec<(u64, Box<str>)>,
+    /// Calls of marked functions that are in the timeline without their arguments: too many were long.
+    pub arguments_lost: u64,
 }
 
 impl RecordedTree {
+    /// What the call of an entry was called with.
+    pub fn arguments_of(&self, entry: &RecordedEntry) -> Option<&str> {
+        let at = self.arguments.binary_search_by_key(&entry.entered, |(entered, _)| *entered).ok()?;
+        Some(&self.arguments[at].1)
+    }
+
     /// Duration of node 0, in ticks.
     pub fn duration(&self) -> u64 {
         self.nodes.first().map_or(0, |root| root.total)
@@ -91,7 +101,7 @@ impl RecordedTree {
                 return;
             }
             place[id as usize] = nodes.len() as u32;
-            let name = if id == ROOT { NodeName::Root } else { NodeName::Call(CallKey(node.key)) };
+            let name = if id == ROOT { NodeName::Root } else { NodeName::Call(CallKey(node.key())) };
             nodes.push(RecordedNode {
                 parent: (id != ROOT).then(|| place[rare.parent as usize]),
                 name,
@@ -140,7 +150,18 @@ impl RecordedTree {
         entries.sort_unstable_by_key(|entry| entry.entered);
         let calls = calls.wrapping_add(u64::from(!nodes.is_empty()));
         let threshold = timeline.threshold;
-        Self { nodes, timeline: entries, threshold, calls, paths_folded, unmatched_returns, events }
+        let (arguments, arguments_lost) = (Vec::new(), 0);
+        Self {
+            nodes,
+            timeline: entries,
+            threshold,
+            calls,
+            paths_folded,
+            unmatched_returns,
+            events,
+            arguments,
+            arguments_lost,
+        }
     }
 }
 

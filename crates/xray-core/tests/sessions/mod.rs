@@ -159,6 +159,7 @@ fn trace(symbols: usize) -> impl Strategy<Value = Trace> {
                 start_ns: *start_ns,
                 duration_ns: *duration_ns,
                 folded: 2,
+                arguments: (duration_ns % 2 == 1).then(|| format!("n={start_ns}")),
             };
             Trace {
                 id: TraceId(id),

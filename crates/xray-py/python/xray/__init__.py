@@ -16,6 +16,7 @@ Importing this module starts nothing and changes nothing.
 from __future__ import annotations
 
 from xray._install import install
+from xray._trace import trace
 from xray._transaction import set_transaction_name, transaction
 from xray._xray import __version__
 from xray.integrations.wsgi import wsgi
@@ -37,6 +38,7 @@ __all__ = [
     "open",
     "set_transaction_name",
     "start_session",
+    "trace",
     "transaction",
     "wsgi",
 ]

@@ -32,6 +32,7 @@ __all__ = [
     "start_session",
     "steps",
     "tracing",
+    "want_arguments",
     "wrap_function",
 ]
 
@@ -154,6 +155,9 @@ def steps(awaited: Any, enter: Callable[[], bool], leave: Callable[[Any], None])
 
 def label_code(code: CodeType, kind: int, name: str) -> None:
     """Show calls of ``code`` as segments: it was compiled from something else than Python."""
+
+def want_arguments(code: CodeType, redact: Sequence[str]) -> None:
+    """Record what this code is called with, wherever it is traced; values of these parameters are left out."""
 
 def after_fork_in_child() -> None:
     """Forget the parent's threads, session and sockets."""

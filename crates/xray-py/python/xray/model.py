@@ -205,12 +205,16 @@ class TraceNode:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One call with its own start, relative to the start of the trace; ``node`` is an index of the trace's nodes."""
+    """One call with its own start, relative to the start of the trace; ``node`` is an index of the trace's nodes.
+
+    ``arguments`` are those of a function marked by ``@xray.trace``.
+    """
 
     node: int
     start_ns: int
     duration_ns: int
     folded: int
+    arguments: str | None
 
 
 @dataclass(frozen=True, slots=True)

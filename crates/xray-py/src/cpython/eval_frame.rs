@@ -1,7 +1,7 @@
 //! Tracing by the frame evaluation hook (PEP 523) on 3.11, which has no `sys.monitoring`. The hook is in place only
 //! while a traced request is in flight; between requests the interpreter runs as if xray were not there.
 
-use super::slot;
+use super::{arguments, slot};
 use crate::os::thread;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
@@ -13,7 +13,7 @@ use xray_core::trace::{Entry, Exit};
 
 /// `struct _PyInterpreterFrame` of 3.11 (Include/internal/pycore_frame.h), as far as it is read here.
 #[repr(C)]
-struct Frame {
+pub(super) struct Frame {
     function: *mut ffi::PyObject,
     globals: *mut ffi::PyObject,
     builtins: *mut ffi::PyObject,
@@ -25,6 +25,8 @@ struct Frame {
     stack_top: c_int,
     is_entry: bool,
     owner: u8,
+    /// The first of the local variables, which begin with the parameters.
+    variables: [*mut ffi::PyObject; 1],
 }
 
 /// `PyCodeObject` of 3.11 (Include/cpython/code.h), up to its flags.
@@ -155,7 +157,7 @@ unsafe extern "C" fn record_frame(
         if slot::current_strand().is_null() {
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
-        slot::enter(code, how);
+        slot::enter(code, how, arguments::Frame(frame));
         let result = _PyEval_EvalFrameDefault(state, frame, throw);
         slot::leave(code, if result.is_null() { Exit::Unwind } else { Exit::Return });
         result
@@ -183,6 +185,22 @@ unsafe fn entry(frame: *const Frame, throw: c_int) -> Option<Entry> {
         }
         let opcode = (*(*frame).previous_instruction).to_le_bytes()[0];
         Some(if opcode == RETURN_GENERATOR { Entry::Start } else { Entry::Resume })
+    }
+}
+
+/// The value of the parameter at this position.
+///
+/// # Safety
+/// The GIL must be held; `frame` is alive, its function has so many parameters, and it has not run past its first
+/// instruction.
+pub(super) unsafe fn argument(py: Python<'_>, frame: *const Frame, position: usize) -> Option<Bound<'_, PyAny>> {
+    // SAFETY: by the caller's promise. What a generator's body shares with functions inside it is in a cell by then.
+    unsafe {
+        let value = (&raw const (*frame).variables).cast::<*mut ffi::PyObject>().add(position).read();
+        if !value.is_null() && (*frame).owner == OWNED_BY_GENERATOR && ffi::PyCell_Check(value) != 0 {
+            return Bound::from_owned_ptr_or_opt(py, ffi::PyCell_Get(value));
+        }
+        Bound::from_borrowed_ptr_or_opt(py, value)
     }
 }
 

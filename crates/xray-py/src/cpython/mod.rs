@@ -1,8 +1,10 @@
 //! Everything that depends on CPython's internals. Besides `src/os/`, the only place with `unsafe`.
 
+pub(crate) mod arguments;
 pub(crate) mod capabilities;
 pub(crate) mod code;
 pub(crate) mod context;
+mod describe;
 #[cfg(not(Py_3_12))]
 mod eval_frame;
 pub(crate) mod event_cost;

@@ -3,7 +3,7 @@
 //!
 //! Switching it on and off per request would cost 0.6 us per code object each way, and overflows after 2^24 times.
 
-use super::slot;
+use super::{arguments, slot};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -52,9 +52,17 @@ macro_rules! handler {
     };
 }
 
-handler!(on_start, slot::enter, Entry::Start);
-handler!(on_resume, slot::enter, Entry::Resume);
-handler!(on_throw, slot::enter, Entry::Throw);
+/// # Safety
+/// As for [`slot::enter`].
+#[inline(always)]
+unsafe fn enter(code: *mut ffi::PyObject, how: Entry) {
+    // SAFETY: by the caller's promise; the interpreter tells of a call from inside its frame.
+    unsafe { slot::enter(code, how, arguments::Frame) }
+}
+
+handler!(on_start, enter, Entry::Start);
+handler!(on_resume, enter, Entry::Resume);
+handler!(on_throw, enter, Entry::Throw);
 handler!(on_return, slot::leave, Exit::Return);
 handler!(on_yield, slot::leave, Exit::Yield);
 handler!(on_unwind, slot::leave, Exit::Unwind);

@@ -5,7 +5,7 @@
 //! event; only when one has moved is the context variable looked up again. So a recorder can be freed at any time:
 //! moving the epoch first makes every thread forget its pointer.
 
-use super::{code, context};
+use super::{arguments, code, context};
 use crate::os::clock;
 use pyo3::Python;
 use std::cell::Cell;
@@ -105,16 +105,17 @@ fn refresh(slot: &Slot, version: u64) -> *mut Strand {
 /// A call, resumption or throw of `code` begins.
 ///
 /// # Safety
-/// The GIL must be held and `code` must be a code object.
+/// The GIL must be held, `code` must be a code object and `frame` the one in which the call runs.
 #[inline(always)]
-pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry) {
+pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry, frame: arguments::Frame) {
     // SAFETY: the GIL is held; a non-null strand is alive until the GIL is released, and nothing below releases it.
     unsafe {
         let strand = current_strand();
-        if let Some(strand) = strand.as_mut()
-            && strand.recorder.enter(CallKey(code as u64), how, clock::ticks()) == Entered::New
-        {
-            first_on_path(strand, code);
+        if let Some(strand) = strand.as_mut() {
+            let entered = strand.recorder.enter(CallKey(code as u64), how, clock::ticks());
+            if entered != Entered::Known {
+                entered_specially(strand, code, how, entered, frame);
+            }
         }
     }
 }
@@ -137,11 +138,29 @@ pub(crate) unsafe fn leave(code: *mut pyo3::ffi::PyObject, how: Exit) {
 /// As for [`enter`].
 #[cold]
 #[inline(never)]
-unsafe fn first_on_path(strand: &mut Strand, code: *mut pyo3::ffi::PyObject) {
-    // SAFETY: the caller holds the GIL and gives a code object.
+unsafe fn entered_specially(
+    strand: &mut Strand,
+    code: *mut pyo3::ffi::PyObject,
+    how: Entry,
+    entered: Entered,
+    frame: arguments::Frame,
+) {
+    // SAFETY: the caller holds the GIL and gives a code object with its frame. No Python code runs below.
     unsafe {
-        if code::pin(Python::assume_attached(), code).own {
-            strand.recorder.hide_top();
+        let py = Python::assume_attached();
+        if entered == Entered::New {
+            if code::pin(py, code).own {
+                return strand.recorder.hide_top();
+            }
+            if !arguments::are_wanted(py, code) {
+                return;
+            }
+            strand.recorder.mark_top();
+        }
+        if how == Entry::Start
+            && let Some(text) = arguments::of_call(py, code, frame)
+        {
+            strand.recorder.describe_top(&text);
         }
     }
 }

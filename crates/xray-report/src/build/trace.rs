@@ -34,6 +34,7 @@ pub fn trace(data: &SessionData, id: &str) -> Option<TraceReport> {
         start_ns: entry.start_ns,
         duration_ns: entry.duration_ns,
         folded: entry.folded,
+        arguments: entry.arguments.clone(),
     };
     Some(TraceReport {
         schema: "xray.trace/1",

@@ -101,5 +101,6 @@ pub(super) fn loss_kind(kind: LossKind) -> &'static str {
         LossKind::FileBytes => "file_bytes",
         LossKind::FileChunks => "file_chunks",
         LossKind::WriteErrors => "write_errors",
+        LossKind::Arguments => "arguments",
     }
 }

@@ -72,7 +72,7 @@ impl Segment {
     fn of(row: &Row, trace: &TraceDetail) -> Self {
         let part = |ns: u64| percent(share(ns, trace.summary.duration_ns));
         match row {
-            Row::Segment { depth, node, start_ns, duration_ns, problem } => {
+            Row::Segment { depth, node, start_ns, duration_ns, arguments, problem } => {
                 let of = &trace.nodes[*node];
                 Self {
                     class: if *problem { "problem" } else { class(of) },
@@ -80,7 +80,7 @@ impl Segment {
                     ms: ms(*duration_ns),
                     percent: part(*duration_ns),
                     name: name(&of.marked_name()),
-                    detail: of.detail.as_deref().map(sentence),
+                    detail: of.detail.as_deref().or(arguments.as_deref()).map(sentence),
                     place: name(&place(of.file.as_deref(), of.line)),
                     start: ms(*start_ns),
                 }

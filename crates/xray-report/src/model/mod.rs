@@ -293,6 +293,7 @@ pub struct TimelineEntry {
     pub start_ns: u64,
     pub duration_ns: u64,
     pub folded: u64,
+    pub arguments: Option<String>,
 }
 
 /// `xray.tree/1`: samples or calls as one flat preorder tree; `parent` is -1 for a root.

@@ -31,17 +31,18 @@ pub(crate) fn draw(page: &mut Page, trace: &TraceDetail) {
     let indent = Indent::of(page.width());
     for row in &rows {
         let (time, ns, name, here, start, below) = match row {
-            Row::Segment { depth, node, start_ns, duration_ns, problem } => {
+            Row::Segment { depth, node, start_ns, duration_ns, arguments, problem } => {
                 let of = &trace.nodes[*node];
                 let style = match of.kind {
                     _ if *problem => theme.problem,
                     "function" | "transaction" => theme.strong,
                     _ => theme.segment,
                 };
-                let below = of.detail.as_deref().map(|detail| {
-                    let statement = Span::sentence(detail, theme.faint);
-                    Span::new(format!("{}  {}", indent.at(*depth), statement.text()), theme.faint)
+                let below = [of.detail.as_deref(), arguments.as_deref()].into_iter().flatten().map(|text| {
+                    let sentence = Span::sentence(text, theme.faint);
+                    Span::new(format!("{}  {}", indent.at(*depth), sentence.text()), theme.faint)
                 });
+                let below = below.collect();
                 let name = Span::new(format!("{}{}", indent.at(*depth), of.marked_name()), style);
                 let here = place(of.file.as_deref(), of.line);
                 (ms(*duration_ns), Some(*duration_ns), name, here, ms(*start_ns), below)
@@ -52,12 +53,12 @@ pub(crate) fn draw(page: &mut Page, trace: &TraceDetail) {
                     FastTime::Exact(ns) => (ms(*ns), Some(*ns)),
                     FastTime::AtMost(ns) => (format!("≤{}", ms(*ns)), None),
                 };
-                (time, ns, Span::new(text, theme.faint), String::new(), String::new(), None)
+                (time, ns, Span::new(text, theme.faint), String::new(), String::new(), Vec::new())
             }
             Row::More { depth, segments, duration_ns } => {
                 let text = format!("{}… {} more", indent.at(*depth), count(*segments));
                 let name = Span::new(text, theme.faint);
-                (ms(*duration_ns), Some(*duration_ns), name, String::new(), String::new(), None)
+                (ms(*duration_ns), Some(*duration_ns), name, String::new(), String::new(), Vec::new())
             }
         };
         let part = ns.map(|ns| percent(share(ns, trace.summary.duration_ns))).unwrap_or_default();
@@ -66,7 +67,7 @@ pub(crate) fn draw(page: &mut Page, trace: &TraceDetail) {
             cells.push(Span::new(here, theme.faint));
         }
         cells.push(Span::plain(start));
-        table.row(cells, below.into_iter().collect());
+        table.row(cells, below);
     }
     page.heading("Segments");
     table.draw(page);

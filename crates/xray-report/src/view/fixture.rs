@@ -224,7 +224,7 @@ pub(crate) fn node(parent: i64, name: &str, calls: u64) -> TraceNode {
 }
 
 pub(crate) fn entry(node: u64, start_ns: u64, duration_ns: u64, folded: u64) -> TimelineEntry {
-    TimelineEntry { node, start_ns, duration_ns, folded }
+    TimelineEntry { node, start_ns, duration_ns, folded, arguments: None }
 }
 
 /// A tag page of 252 ms: middleware, view, queries in a template, an exception that was caught.

@@ -58,6 +58,10 @@ fn sentence(entry: &LossEntry) -> LossLine {
             let returns = counted(n, "return", "returns");
             (false, format!("{returns} without a call (calls that began before the trace did)"))
         }
+        "arguments" => {
+            let calls = counted(n, "call of a marked function has", "calls of marked functions have");
+            (false, format!("{calls} no arguments, there were too many in one trace{bound}"))
+        }
         "symbols_full" => {
             let functions = counted(n, "function has", "functions have");
             (false, format!("{functions} no name, too many were seen{bound}"))

@@ -25,6 +25,8 @@ pub(crate) enum Row {
         start_ns: u64,
         /// Wall time.
         duration_ns: u64,
+        /// What it was called with, where that was recorded.
+        arguments: Option<String>,
         /// At least [`PROBLEM_SHARE`] of the trace (never the transaction itself).
         problem: bool,
     },
@@ -190,7 +192,8 @@ fn whole_strand(
     } else {
         (own.first().map_or(0, |(_, e)| e.start_ns), trace.nodes[root].total_ns)
     };
-    TimelineEntry { node: root as u64, start_ns, duration_ns, folded: strands.calls[root].saturating_sub(told) }
+    let folded = strands.calls[root].saturating_sub(told);
+    TimelineEntry { node: root as u64, start_ns, duration_ns, folded, arguments: None }
 }
 
 /// Marks the longest segments as shown. A segment is chosen only after the one around it.
@@ -235,7 +238,14 @@ fn emit(trace: &TraceDetail, segments: &[Segment], roots: &[usize]) -> Vec<Row> 
         let Segment { entry, children, .. } = &segments[at];
         let node = entry.node as usize;
         let problem = node != 0 && share(entry.duration_ns, trace.summary.duration_ns) >= PROBLEM_SHARE;
-        rows.push(Row::Segment { depth, node, start_ns: entry.start_ns, duration_ns: entry.duration_ns, problem });
+        rows.push(Row::Segment {
+            depth,
+            node,
+            start_ns: entry.start_ns,
+            duration_ns: entry.duration_ns,
+            arguments: entry.arguments.clone(),
+            problem,
+        });
         if entry.folded > 0 {
             let inside = children.iter().fold(0_u64, |sum, c| sum.saturating_add(segments[*c].entry.duration_ns));
             let left = entry.duration_ns.saturating_sub(inside);

@@ -41,6 +41,6 @@ codes! {
     LossKind {
         TraceChannel = 0, SampleChannel = 1, PathsFolded = 2, SampleTreeFull = 3, CallTreeFull = 4,
         UnmatchedReturns = 5, SymbolsFull = 6, Recorders = 7, RecordChannel = 8, FileBytes = 9, FileChunks = 10,
-        WriteErrors = 11,
+        WriteErrors = 11, Arguments = 12,
     }
 }

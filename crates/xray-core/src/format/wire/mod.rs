@@ -5,6 +5,7 @@
 //! Decoding checks nothing; `into_model` checks every number and index.
 
 mod aggregate;
+mod arguments;
 mod code;
 mod process;
 mod sample;
@@ -13,6 +14,7 @@ mod symbol;
 mod trace;
 
 pub(super) use aggregate::{CallTree, Delta, Second};
+pub(super) use arguments::Arguments;
 pub(super) use process::Process;
 pub(super) use sample::SampleTree;
 pub(super) use session::{Decision, End, Ended, Note, Session};
@@ -43,11 +45,13 @@ pub enum Kind {
     SampleTree = 7,
     /// The trailer.
     End = 8,
+    /// What marked functions were called with, in the trace before it.
+    Arguments = 9,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Session,
         Self::Process,
         Self::Symbols,
@@ -56,6 +60,7 @@ impl Kind {
         Self::CallTree,
         Self::SampleTree,
         Self::End,
+        Self::Arguments,
     ];
 
     /// As `xray dump` prints it.
@@ -69,6 +74,7 @@ impl Kind {
             Self::CallTree => "call_tree",
             Self::SampleTree => "sample_tree",
             Self::End => "end",
+            Self::Arguments => "arguments",
         }
     }
 }

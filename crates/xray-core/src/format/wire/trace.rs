@@ -133,6 +133,8 @@ impl Trace {
                 start_ns: entry.start_ns,
                 duration_ns: entry.duration_ns,
                 folded: entry.folded,
+                // A chunk of its own brings them.
+                arguments: None,
             });
         }
         Ok(model::Trace {

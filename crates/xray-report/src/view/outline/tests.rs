@@ -50,7 +50,14 @@ fn a_limit_keeps_the_longest_and_tells_what_is_left() {
     let rows = outline(&simple(), 3);
     assert_eq!(
         rows[2],
-        Row::Segment { depth: 2, node: 2, start_ns: 50_000_000, duration_ns: 40_000_000, problem: true }
+        Row::Segment {
+            depth: 2,
+            node: 2,
+            start_ns: 50_000_000,
+            duration_ns: 40_000_000,
+            arguments: None,
+            problem: true
+        }
     );
     assert_eq!(rows[3], Row::More { depth: 2, segments: 1, duration_ns: 30_000_000 });
 }
