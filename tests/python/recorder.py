@@ -2,13 +2,20 @@
 
 from contextvars import ContextVar
 
+from xray import _xray
+
 
 class Transaction:
     """Notes what is done with it."""
 
+    #: Names by their numbers; the path is that of the request which had the name first.
+    numbered = []
+
     def __init__(self, kind, outer):
         self.kind = kind
         self.outer = outer
+        self.answering = False
+        self.is_request = False
         self.ended = False
         self.abandoned = False
         self.named = False
@@ -19,9 +26,21 @@ class Transaction:
 
     def set_route(self, method, route, handler, url_name, path):
         self.named = True
+        method = None if method is None else _xray.method_name(method)
         self.names.append((method, route, handler, url_name, path))
+        self.numbered.append(self.names[-1])
+        return len(self.numbered) - 1
 
-    def set_name(self, name):
+    def answered(self, name, status):
+        self.returned()
+        self.named = True
+        self.names.append(self.numbered[name])
+        self.status = status
+
+    def returned(self):
+        self.answering = False
+
+    def set_name(self, name, by_application=False):
         self.named = True
         self.names.append(name)
 
@@ -61,6 +80,22 @@ class Recorder:
         self._current.set(transaction)
         return transaction
 
+    def begin_request(self):
+        if self.current_request() is not None:
+            return None
+        while (left := self.current()) is not None and left.is_request:
+            left.abandon()
+        transaction = self.begin(_xray.WEB)
+        if transaction is not None:
+            transaction.answering = transaction.is_request = True
+        return transaction
+
+    def current_request(self):
+        transaction = self._current.get()
+        while transaction is not None and not (transaction.answering and not transaction.ended):
+            transaction = transaction.outer
+        return transaction
+
     def current(self):
         transaction = self._current.get()
         while transaction is not None and transaction.ended:
@@ -91,4 +126,7 @@ class Recorder:
         (transaction,) = self.transactions
         return transaction
 
-    FUNCTIONS = ("begin", "current", "recording", "tracing", "enter_segment", "enter_sql", "leave_segment")
+    FUNCTIONS = (
+        "begin", "begin_request", "current_request", "current", "recording", "tracing",
+        "enter_segment", "enter_sql", "leave_segment",
+    )  # fmt: skip

@@ -19,7 +19,7 @@ mod _xray {
     use crate::agent::state::{Config, STATE};
     use crate::agent::steps::Steps;
     use crate::agent::text::Text;
-    use crate::agent::{lifecycle, segment, state, transaction};
+    use crate::agent::{lifecycle, names, segment, state, transaction};
     use crate::cpython::{arguments, code, function_wrapper, slot};
     use pyo3::prelude::*;
     use pyo3::types::PyCode;
@@ -81,6 +81,23 @@ mod _xray {
         };
         // Fails only without memory: the application goes on without a transaction.
         transaction::begin(py, kind).ok().flatten()
+    }
+
+    #[pyfunction]
+    fn begin_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+        // As in `begin`.
+        transaction::begin_request(py).ok().flatten()
+    }
+
+    #[pyfunction]
+    fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+        transaction::current_request(py)
+    }
+
+    /// A method as it may be part of a name.
+    #[pyfunction]
+    fn method_name(method: Text<'_>) -> String {
+        names::method_name(&method).to_owned()
     }
 
     #[pyfunction]

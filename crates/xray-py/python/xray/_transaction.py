@@ -24,7 +24,7 @@ def set_transaction_name(name: str) -> None:
     """Name the transaction that runs now; does nothing outside of one."""
     transaction = current()
     if transaction is not None:
-        transaction.set_name(name)
+        transaction.set_name(name, True)
 
 
 class _Open:
@@ -131,16 +131,6 @@ class transaction:
                 raise
 
         return marked
-
-
-def is_marked(transaction: _xray.Transaction) -> bool:
-    """Whether a marker that is entered in this context has begun it."""
-    entered = _open.get()
-    while entered is not None:
-        if entered.transaction is transaction:
-            return True
-        entered = entered.outer
-    return False
 
 
 def _is_running(marker: tuple[str, int], entered: _Open | None) -> bool:

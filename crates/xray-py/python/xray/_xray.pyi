@@ -70,6 +70,18 @@ def configure(
 def begin(kind: int) -> Transaction | None:
     """Begin a transaction in the current context; None when the agent is off. The first one starts the agent."""
 
+def begin_request() -> Transaction | None:
+    """Begin the transaction of a request; None when the context is inside the call that answers one, or the agent off.
+
+    What an earlier request has left open in this context was never closed by its server: it ends here, as incomplete.
+    """
+
+def current_request() -> Transaction | None:
+    """The transaction of the request whose answering call the current context is in."""
+
+def method_name(method: str | None) -> str:
+    """A method as it may be part of a name: a standard one, or ``OTHER``."""
+
 def current() -> Transaction | None:
     """The open transaction of the current context."""
 
@@ -98,15 +110,22 @@ class Transaction:
         handler: str | None,
         url_name: str | None,
         path: str | None,
-    ) -> None:
-        """Name it by its route. The first name decides whether it is traced; the last one whether the trace is kept.
+    ) -> int:
+        """Name it by its route, and return the number of that name.
 
+        The first name decides whether it is traced; the last one whether the trace is kept.
         ``route`` is the template as the framework writes it, None for "not found". ``path`` is the concrete path
-        without query, kept as an attribute of a trace.
+        without query, kept as an attribute of a trace. Methods are made :func:`method_name`.
         """
 
-    def set_name(self, name: str) -> None:
-        """Name it by a plain name: a task, a marked block."""
+    def set_name(self, name: str, by_application: bool = False) -> None:
+        """Name it by a plain name: a task, a marked block. The name that the application itself gives is the last."""
+
+    def returned(self) -> None:
+        """The call that answers the request is over: a request that begins in this context now is another one."""
+
+    def answered(self, name: int, status: int) -> None:
+        """:meth:`returned`, with a name that :meth:`set_route` gave a number, and the status, in one call."""
 
     def set_status(self, status: int) -> None: ...
     def set_error(self, error: str) -> None:

@@ -14,6 +14,11 @@ const MINUTE_NS: u64 = 60_000_000_000;
 pub(crate) struct NameId(u32);
 
 impl NameId {
+    /// As a number for integrations.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
     /// As an index.
     pub(crate) fn index(self) -> usize {
         self.0 as usize
@@ -27,6 +32,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) handler: Option<&'a str>,
     pub(crate) url_name: Option<&'a str>,
+}
+
+/// A method as it may be part of a name: what a client invents must not make new names.
+pub(crate) fn method_name(method: &str) -> &str {
+    match method {
+        "CONNECT" | "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT" | "TRACE" => method,
+        _ => "OTHER",
+    }
 }
 
 /// One name and its numbers.
@@ -105,6 +118,11 @@ impl NameTable {
             next: 0,
         });
         id
+    }
+
+    /// The id with this number.
+    pub(crate) fn numbered(&self, number: u32) -> Option<NameId> {
+        ((number as usize) < self.seen.len()).then_some(NameId(number))
     }
 
     /// The name with this id.

@@ -1,6 +1,6 @@
 //! A transaction, from begin to end: the application's side of a session.
 
-use super::names::{NameId, Parts};
+use super::names::{NameId, Parts, method_name};
 use super::session::LiveTrace;
 use super::state::{self, STATE};
 use super::text::Text;
@@ -41,6 +41,10 @@ struct Open {
     started_ticks: u64,
     started_unix_ns: u64,
     name: Option<NameId>,
+    /// The application itself gave the name: a route does not replace it.
+    name_is_final: bool,
+    /// The call of the application that answers this request runs.
+    answering: bool,
     status: Option<u16>,
     error: Option<String>,
     attributes: Vec<(String, String)>,
@@ -61,6 +65,8 @@ struct Open {
 #[pyclass(frozen, weakref, module = "xray._xray")]
 pub(crate) struct Transaction {
     kind: TransactionKind,
+    /// A server's, not one that the application marked or a task.
+    is_request: bool,
     open: GilCell<Open>,
 }
 
@@ -69,8 +75,42 @@ pub(crate) fn thread_ident() -> u64 {
     crate::cpython::thread_ident()
 }
 
+/// Begins the transaction of a request, unless the running context is inside the call that answers one.
+///
+/// What an earlier request has left open in this context was never closed by its server. It ends here: it must not
+/// swallow this one, nor stay for ever.
+pub(crate) fn begin_request(py: Python<'_>) -> PyResult<Option<Bound<'_, Transaction>>> {
+    if current_request(py).is_some() {
+        return Ok(None);
+    }
+    while let Some(left) = current(py).filter(|left| left.get().is_request) {
+        Transaction::abandon(&left);
+    }
+    begin_with(py, TransactionKind::Web, true)
+}
+
+/// The transaction of the request whose answering call the running context is in.
+pub(crate) fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+    let mut next = of_context(py);
+    while let Some(transaction) = next {
+        let (answering, outer) = transaction
+            .get()
+            .open
+            .with(py, |open| (open.answering && !open.ended, open.outer.as_ref().map(|outer| outer.clone_ref(py))))?;
+        if answering {
+            return Some(transaction);
+        }
+        next = outer.map(|outer| outer.into_bound(py));
+    }
+    None
+}
+
 /// Begins a transaction in the current context.
 pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bound<'_, Transaction>>> {
+    begin_with(py, kind, false)
+}
+
+fn begin_with(py: Python<'_>, kind: TransactionKind, is_request: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
     if !super::lifecycle::ensure_started(py) {
         return Ok(None);
     }
@@ -83,6 +123,8 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
         started_ticks: if recording { clock::ticks() } else { 0 },
         started_unix_ns: if recording { state::unix_ns() } else { 0 },
         name: None,
+        name_is_final: false,
+        answering: is_request,
         status: None,
         error: None,
         attributes: Vec::new(),
@@ -93,7 +135,7 @@ pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bo
         cpu_ns: 0,
         label_before: None,
     };
-    let transaction = Bound::new(py, Transaction { kind, open: GilCell::new(open) })?;
+    let transaction = Bound::new(py, Transaction { kind, is_request, open: GilCell::new(open) })?;
     enter_context(&transaction)?;
     if recording {
         transaction.get().label(py, other_kind(kind));
@@ -192,27 +234,40 @@ impl Transaction {
         handler: Option<Text<'_>>,
         url_name: Option<Text<'_>>,
         path: Option<Text<'_>>,
-    ) {
-        let (method, route, handler) = (method.as_deref(), route.as_deref(), handler.as_deref());
+    ) -> Option<u32> {
+        let (method, route, handler) = (method.as_deref().map(method_name), route.as_deref(), handler.as_deref());
         let parts = Parts { method, route, handler, url_name: url_name.as_deref() };
         let name = STATE.with(py, |state| state.names.routed(self.kind, parts));
-        self.rename(py, name);
+        self.rename_unless_final(py, name);
         if state::is_recording() {
+            let path = path.as_deref();
             self.open.with(py, |open| {
-                for (key, value) in
-                    [("method", method), ("path", path.as_deref()), ("route", route), ("handler", handler)]
-                {
+                for (key, value) in [("method", method), ("path", path), ("route", route), ("handler", handler)] {
                     if let Some(value) = value {
                         set_attribute(&mut open.attributes, key, value);
                     }
                 }
             });
         }
+        name.map(NameId::number)
     }
 
-    fn set_name(&self, py: Python<'_>, name: Text<'_>) {
+    #[pyo3(signature = (name, by_application=false))]
+    fn set_name(&self, py: Python<'_>, name: Text<'_>, by_application: bool) {
         let name = STATE.with(py, |state| state.names.plain(self.kind, &name));
+        self.open.with(py, |open| open.name_is_final |= by_application);
         self.rename(py, name);
+    }
+
+    fn returned(&self, py: Python<'_>) {
+        self.open.with(py, |open| open.answering = false);
+    }
+
+    fn answered(&self, py: Python<'_>, name: u32, status: &Bound<'_, PyAny>) {
+        self.returned(py);
+        let name = STATE.with(py, |state| state.names.numbered(name)).flatten();
+        self.rename_unless_final(py, name);
+        self.set_status(py, status);
     }
 
     fn set_status(&self, py: Python<'_>, status: &Bound<'_, PyAny>) {
@@ -264,6 +319,13 @@ fn set_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str)
 }
 
 impl Transaction {
+    /// Gives it a name, unless the application has named it.
+    fn rename_unless_final(&self, py: Python<'_>, name: Option<NameId>) {
+        if self.open.with(py, |open| !open.name_is_final).unwrap_or(false) {
+            self.rename(py, name);
+        }
+    }
+
     /// Gives it a name. The first one, while a session records, decides whether it is traced.
     fn rename(&self, py: Python<'_>, name: Option<NameId>) {
         self.open.with(py, |open| open.name = name.or(open.name));
@@ -341,12 +403,11 @@ impl Transaction {
     /// Makes the outer transaction current again, if this one is.
     fn leave_context(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        if of_context(py).is_some_and(|transaction| transaction.is(slf)) {
-            // Fails only without memory; the ended transaction then stays, which counts as none.
-            let _ = match self.open.with(py, |open| open.outer.take()).flatten() {
-                Some(outer) => enter_context(outer.bind(py)),
-                None => context::set(py, py.None().bind(py)),
-            };
+        if of_context(py).is_some_and(|transaction| transaction.is(slf))
+            && let Some(outer) = self.open.with(py, |open| open.outer.take()).flatten()
+        {
+            // Fails only without memory. An ended transaction that stays counts as none, so without an outer one it does.
+            let _ = enter_context(outer.bind(py));
         }
     }
 

@@ -7,12 +7,8 @@ same reason it must not use properties or attribute hooks that other code define
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-
 from xray._import_hook import Unsupported
 from xray._traceback import error_name
-from xray._transaction import is_marked
-from xray._xray import WEB, begin, current
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -20,13 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from xray._xray import Transaction
-
-#: The transaction that a WSGI application of the current context has begun, while the application's call runs.
-request_transaction: ContextVar[Transaction | None] = ContextVar("xray_request_transaction", default=None)
-
-METHODS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"))
-#: Stands for all others: what a client invents must not make new names.
-OTHER_METHOD = "OTHER"
 
 
 def wrap(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -50,24 +39,6 @@ def require(library: str, version: tuple[int, ...], first: tuple[int, ...], last
     if not (first <= version[: len(first)] and version[: len(last)] <= last):
         found = ".".join(map(str, version))
         raise Unsupported(f"{library} {found} is not a version this xray knows: its integration is off")
-
-
-def method_name(method: str | None) -> str:
-    """A method as it may be part of a name."""
-    return method if method is not None and method in METHODS else OTHER_METHOD
-
-
-def begin_request() -> Transaction | None:
-    """Begin the transaction of a request; None inside one, and when the agent is off.
-
-    What an earlier request has left open in this context was never closed by its server. It ends here: it must not
-    swallow this one, nor stay for ever.
-    """
-    if request_transaction.get() is not None:
-        return None
-    while (left := current()) is not None and left.kind == WEB and not is_marked(left):
-        left.abandon()
-    return begin(WEB)
 
 
 def fail(transaction: Transaction, error: BaseException) -> None:

@@ -5,8 +5,7 @@ Path, query and user information of a URL stay out: they carry what users typed.
 
 from __future__ import annotations
 
-from xray._xray import SEGMENT_EXTERNAL, enter_segment
-from xray.integrations._base import method_name
+from xray._xray import SEGMENT_EXTERNAL, enter_segment, method_name
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:

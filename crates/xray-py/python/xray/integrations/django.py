@@ -1,8 +1,8 @@
 """Django: a transaction begins in ``WSGIHandler`` and ends when the response is closed.
 
-With no session a request is named when Django resolves it. While one records the name is needed before anything of
-the request runs, so the path is resolved once more, first; where a middleware then chooses another URLconf, the name
-that Django finds is the final one.
+With no session a request is named when it has been answered, by what Django then knows of it. While one records the
+name is needed before anything of the request runs, so the path is resolved once more, first; where a middleware then
+chooses another URLconf, the name that Django finds is the final one.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.core.handlers import base, exception
+from django.core.handlers import exception
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404
 
 from xray import _application
 from xray._log import warn_once
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import Transaction, recording
+from xray._xray import Transaction, begin_request, current_request, recording
 from xray.integrations import django_names as names
-from xray.integrations._base import begin_request, fail, request_transaction, wrap
+from xray.integrations._base import fail, wrap
 from xray.integrations._django_version import require_django
-
-#: Where a response keeps its transaction until it is closed; dropped with the response if it never is.
-_ATTRIBUTE = "_xray_transaction"
 
 #: ``WSGIHandler`` once it begins transactions.
 _handlers: list[type] = []
@@ -37,8 +34,11 @@ def is_beginning_handler(app: object) -> bool:
 def name_transactions() -> None:
     """Give names, errors and an end to transactions, wherever in Django they begin."""
     require_django()
-    wrap(base.BaseHandler, "resolve_request", _resolve_request)
+    wrap(exception, "response_for_exception", _response_for_exception)
     wrap(exception, "handle_uncaught_exception", _handle_uncaught_exception)
+    # Where a response keeps its transaction until it is closed; dropped with the response if it never is. The class
+    # has it too, so that no attribute hook of a subclass is asked.
+    HttpResponseBase._xray_transaction = None
     wrap(HttpResponseBase, "close", _close)
     _application.register(names.Django())
 
@@ -77,7 +77,6 @@ class Middleware:
             return self.get_response(request)
         if recording():
             _name_by_request(transaction, request)
-        outside = request_transaction.set(transaction)
         try:
             response = self.get_response(request)
         except BaseException as error:
@@ -85,71 +84,93 @@ class Middleware:
             transaction.end()
             drop_own_frame(error)
             raise
-        finally:
-            request_transaction.reset(outside)
-        if not transaction.named:
+        transaction.returned()
+        if not _name_by_match(transaction, request):
             _name_by_request(transaction, request)
-        _end_with(response, transaction)
+        _end_with(_response_of(response), transaction)
         return response
 
 
 def _call(original: Callable[..., Any]) -> Callable[..., Any]:
+    known = names.known
+
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
         transaction = begin_request()
         if transaction is None:
-            outer = request_transaction.get()
-            if outer is not None and not outer.named and recording():
-                _name_by_environ(outer, environ)
-            try:
-                return original(self, environ, start_response)
-            except BaseException as error:
-                drop_own_frame(error)
-                raise
-        if recording():
+            return _call_inside(original, self, environ, start_response)
+        named_early = recording()
+        if named_early:
             _name_by_environ(transaction, environ)
-        outside = request_transaction.set(transaction)
         try:
             response = original(self, environ, start_response)
         except BaseException as error:
+            if not transaction.named:
+                _name_by_environ(transaction, environ)
             fail(transaction, error)
             transaction.end()
             drop_own_frame(error)
             raise
-        finally:
-            request_transaction.reset(outside)
-        if not transaction.named:
-            # A middleware answered.
-            _name_by_environ(transaction, environ)
-        _end_with(response, transaction)
+        if not named_early:
+            # Nearly every request comes here, and with no session this is what xray costs it: one native call, and
+            # attributes that the interpreter finds at the place where they were the last time.
+            try:
+                request = response._resource_closers[-1].__self__
+                match = request.resolver_match
+                transaction.answered(known[match.func, match.route, request.method], response.status_code)
+                response._xray_transaction = transaction
+                return response
+            except Exception:
+                # A name that is new, no view, or a response that is none of Django's.
+                pass
+        _settle(transaction, response, environ)
         return response
 
     return __call__
 
 
-def _resolve_request(original: Callable[..., Any]) -> Callable[..., Any]:
-    def resolve_request(self: Any, request: Any) -> Any:
-        try:
-            match = original(self, request)
-        except BaseException as error:
-            transaction = request_transaction.get()
-            if transaction is not None and isinstance(error, Resolver404):
+def _settle(transaction: Transaction, answer: Any, environ: Any) -> None:
+    """The answering call has returned: name the transaction, and let the response end it."""
+    transaction.returned()
+    response = _response_of(answer)
+    _name_by_answer(transaction, response, environ)
+    _end_with(response, transaction)
+
+
+def _call_inside(original: Callable[..., Any], handler: Any, environ: Any, start_response: Any) -> Any:
+    """The call where something outside Django has begun the transaction, or nothing may."""
+    outer = current_request()
+    if outer is not None and not outer.named and recording():
+        _name_by_environ(outer, environ)
+    try:
+        response = original(handler, environ, start_response)
+    except BaseException as error:
+        if outer is not None and not outer.named:
+            _name_by_environ(outer, environ)
+        drop_own_frame(error)
+        raise
+    if outer is not None:
+        _name_by_answer(outer, _response_of(response), environ)
+    return response
+
+
+def _response_for_exception(original: Callable[..., Any]) -> Callable[..., Any]:
+    def response_for_exception(request: Any, exc: Any) -> Any:
+        if isinstance(exc, Resolver404):
+            transaction = current_request()
+            if transaction is not None:
                 names.set_not_found(transaction, request)
+        try:
+            return original(request, exc)
+        except BaseException as error:
             drop_own_frame(error)
             raise
-        transaction = request_transaction.get()
-        if transaction is not None:
-            try:
-                names.set_resolved(transaction, match, request)
-            except Exception:
-                warn_once("xray cannot name a request by its route", exc_info=True)
-        return match
 
-    return resolve_request
+    return response_for_exception
 
 
 def _handle_uncaught_exception(original: Callable[..., Any]) -> Callable[..., Any]:
     def handle_uncaught_exception(request: Any, resolver: Any, exc_info: Any) -> Any:
-        transaction = request_transaction.get()
+        transaction = current_request()
         if transaction is not None:
             transaction.set_error(error_name(exc_info[0]))
         try:
@@ -163,7 +184,10 @@ def _handle_uncaught_exception(original: Callable[..., Any]) -> Callable[..., An
 
 def _close(original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any) -> Any:
-        transaction = self.__dict__.pop(_ATTRIBUTE, None)
+        transaction = self._xray_transaction
+        if transaction is not None:
+            # A closed response can be pickled, as it could without xray.
+            del self._xray_transaction
         try:
             return original(self)
         except BaseException as error:
@@ -195,25 +219,58 @@ def _name_early(transaction: Transaction, path_info: str, method: str | None, pa
         pass
 
 
-def _end_with(response: Any, transaction: Transaction) -> None:
-    """End the transaction when the response is closed."""
+def _name_by_answer(transaction: Transaction, response: HttpResponseBase | None, environ: Any) -> None:
+    """Name a transaction by the request of its response: the handler's last closer is the request's ``close``."""
     try:
-        if not isinstance(response, HttpResponseBase):
-            response = _response_behind(response)
-        if response is not None:
-            transaction.set_status(response.status_code)
-            response.__dict__[_ATTRIBUTE] = transaction
-            return
+        request = response._resource_closers[-1].__self__  # type: ignore[union-attr]
+    except (AttributeError, IndexError):
+        request = None
+    if not _name_by_match(transaction, request):
+        _name_by_environ(transaction, environ)
+
+
+def _name_by_match(transaction: Transaction, request: Any) -> bool:
+    """Name a transaction by the view that Django found; False when there is none and no other name."""
+    try:
+        match = request.resolver_match
+        if match is not None:
+            names.set_resolved(transaction, match, request)
+            return True
+    except AttributeError:
+        # Not Django's request.
+        pass
+    except Exception:
+        warn_once("xray cannot name a request by its route", exc_info=True)
+    return transaction.named
+
+
+def _end_with(response: HttpResponseBase | None, transaction: Transaction) -> None:
+    """End the transaction when the response is closed."""
+    if response is None:
+        transaction.end()
+        return
+    try:
+        transaction.set_status(response.status_code)
+        response._xray_transaction = transaction
     except Exception:
         warn_once("xray cannot follow a response to its end", exc_info=True)
-    transaction.end()
+        transaction.end()
 
 
-def _response_behind(file: Any) -> HttpResponseBase | None:
-    """The response that a ``wsgi.file_wrapper`` closes. None for servers that send files in C and do not show it."""
-    for attribute in ("filelike", "file"):
-        close = getattr(getattr(file, attribute, None), "close", None)
-        response = getattr(close, "__self__", None)
-        if isinstance(response, HttpResponseBase):
-            return response
+def _response_of(answer: Any) -> HttpResponseBase | None:
+    """Django's response, or the one that a ``wsgi.file_wrapper`` closes.
+
+    None for servers that send files in C and do not show it.
+    """
+    if isinstance(answer, HttpResponseBase):
+        return answer
+    try:
+        for attribute in ("filelike", "file"):
+            close = getattr(getattr(answer, attribute, None), "close", None)
+            response = getattr(close, "__self__", None)
+            if isinstance(response, HttpResponseBase):
+                return response
+    except Exception:
+        # An attribute of a foreign class that fails.
+        pass
     return None

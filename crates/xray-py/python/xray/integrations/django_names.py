@@ -13,8 +13,6 @@ from django.conf import settings
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
-from xray.integrations._base import METHODS, OTHER_METHOD, method_name
-
 if TYPE_CHECKING:
     from xray._application import Route
     from xray._xray import Transaction
@@ -46,25 +44,29 @@ def early_name(path_info: str, urlconf: Any = None) -> EarlyName:
 
 def set_early(transaction: Transaction, name: EarlyName, method: str | None, path: str) -> None:
     """Name a transaction before its view is known for certain."""
-    transaction.set_route(method_name(method), name.route, name.handler, name.url_name, path)
+    transaction.set_route(method, name.route, name.handler, name.url_name, path)
 
 
 def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
-    """Name a transaction by the match that Django found. Each request comes here: no calls but one."""
-    view = match.func
-    known = _views.get(id(view))
-    transaction.set_route(
-        request.method if request.method in METHODS else OTHER_METHOD,
-        match.route,
-        known[1] if known is not None and known[0] is view else view_name(view),
-        match.view_name if match.url_name else None,
-        request.path,
-    )
+    """Name a transaction by the match that Django found."""
+    url_name = match.view_name if match.url_name else None
+    number = transaction.set_route(request.method, match.route, view_name(match.func), url_name, request.path)
+    if len(known) >= _MAX_VIEWS:
+        known.clear()
+    try:
+        known[match.func, match.route, request.method] = number
+    except TypeError:
+        # A view that has no hash.
+        pass
+
+
+#: Numbers of the names that requests had, by view, route and method.
+known: dict[tuple[Any, str, str | None], int] = {}
 
 
 def set_not_found(transaction: Transaction, request: Any) -> None:
     """All requests that no route matches share one name: a path never makes one."""
-    transaction.set_route(method_name(request.method), None, None, None, request.path)
+    transaction.set_route(request.method, None, None, None, request.path)
 
 
 class Django:
@@ -90,9 +92,9 @@ class Django:
 
 def view_name(view: Any) -> str:
     """``blog.views.tag_detail`` of a view, however it is decorated; a class-based view has the name of its class."""
-    known = _views.get(id(view))
-    if known is not None and known[0] is view:
-        return known[1]
+    remembered = _views.get(id(view))
+    if remembered is not None and remembered[0] is view:
+        return remembered[1]
     name = _name_of_view(view)
     if len(_views) >= _MAX_VIEWS:
         _views.clear()

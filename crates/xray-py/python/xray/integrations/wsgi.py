@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from xray._traceback import drop_own_frame, error_name
-from xray.integrations._base import begin_request, fail, method_name, request_transaction
+from xray._xray import begin_request, method_name
+from xray.integrations._base import fail
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ class WSGIApplication:
         transaction.set_attribute("path", f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}")
         if not self._xray_named_inside:
             transaction.set_name(self._xray_name)
-        outside = request_transaction.set(transaction)
         try:
             body = self.__wrapped__(environ, _StartResponse(transaction, start_response))
         except BaseException as error:
@@ -83,8 +83,7 @@ class WSGIApplication:
             transaction.end()
             drop_own_frame(error)
             raise
-        finally:
-            request_transaction.reset(outside)
+        transaction.returned()
         if self._xray_named_inside and not transaction.named:
             transaction.set_name(self._xray_name)
             self._xray_named_inside = False
