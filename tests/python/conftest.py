@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from processes import Processes
 from recorder import Recorder
+from traced import Traced
 
 HERE = Path(__file__).parent
 
@@ -37,16 +38,41 @@ def recorder(monkeypatch):
     import xray
 
     xray.install()
-    from xray.integrations import _base, django, django_db, django_templates, sqlite3, wsgi
+    from xray.integrations import _base, django, wsgi
 
     recorder = Recorder()
-    modules = [sys.modules["xray._transaction"], _base, django, django_db, django_templates, sqlite3, wsgi]
+    modules = [sys.modules["xray._transaction"], _base, django, wsgi]
     assert xray.transaction.__module__ == modules[0].__name__
     for module in modules:
         for name in Recorder.FUNCTIONS:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(recorder, name))
     return recorder
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """Calls a function in a traced transaction; its result, or the exception, and the trace."""
+    import xray
+
+    xray.install()
+
+    def trace(work):
+        path = tmp_path / "session.xr"
+        path.unlink(missing_ok=True)
+        with xray.start_session("work", share=1.0, max_overhead=1.0, minutes=5, path=path) as session:
+            try:
+                with xray.transaction("work"):
+                    result = work()
+            except Exception as error:
+                result = error
+        report = session.wait()
+        (trace,) = report.traces
+        assert trace.summary.complete
+        assert sum(node.self_ns for node in trace.nodes if node.kind != "thread") > 0
+        return Traced(result, trace)
+
+    return trace
 
 
 @pytest.fixture(scope="session")

@@ -91,54 +91,71 @@ def test_nothing_is_done_while_the_agent_is_off(site, recorder):
     assert recorder.transactions == []
 
 
-def test_sql_and_templates_are_segments(site, recorder):
-    recorder.is_tracing = True
-    call(site, "/pages/")
-    assert recorder.segments == [
-        "sqlite: SELECT %s, 'a secret'",
-        (-1, False),
-        "Render/page.html",
-        "Block/body",
-        "Render/part.html",
-        (-1, False),
-        (-1, False),
-        (-1, False),
+def test_sql_and_templates_are_segments(site, trace):
+    traced = trace(lambda: call(site, "/pages/"))
+    assert traced.result.status == "200 OK"
+    assert traced.segments("sql", "template") == [
+        ("SELECT", 1),
+        ("Render/page.html", 1),
+        ("Block/body", 1),
+        ("Render/part.html", 1),
     ]
-    assert recorder.open_segments == 0
+    assert not any("a secret" in (node.detail or "") for node in traced.trace.nodes)
+    assert traced.path(traced.node("Render/part.html"))[-1:-12:-1].index("Block/body") > 0
 
 
-@pytest.mark.parametrize("path", ["/fails-in-template/", "/fails-in-sql/"])
-def test_a_failed_segment_is_closed(site, recorder, path):
-    recorder.is_tracing = True
-    call(site, path)
-    assert recorder.open_segments == 0
-    assert (-1, True) in recorder.segments
+@pytest.mark.parametrize("path, kind", [("/fails-in-template/", "template"), ("/fails-in-sql/", "sql")])
+def test_a_failed_segment_is_closed(site, trace, path, kind):
+    traced = trace(lambda: call(site, path))
+    assert traced.result.status.startswith("500")
+    assert any(node.errors for node in traced.nodes(kind))
+    # What comes after it is not below it.
+    handler = next(node for node in traced.trace.nodes if node.name == "response_for_exception")
+    assert not any(name in traced.path(handler) for name in (node.name for node in traced.nodes(kind)))
 
 
-def test_executemany_and_rows(site, recorder):
+def test_rows(site, trace):
     from django.db import connection
 
-    recorder.is_tracing = True
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE t (a)")
-        cursor.executemany("INSERT INTO t VALUES (%s)", [(1,), (2,)])
-        cursor.execute("UPDATE t SET a = 3")
-        cursor.execute("DROP TABLE t")
-    assert recorder.segments[3] == (2, False)
-    assert recorder.segments[5] == (2, False)
-
-
-def test_the_debug_cursor_makes_one_segment(site, recorder):
-    from django.db import connection
-
-    recorder.is_tracing = True
-    connection.force_debug_cursor = True
-    try:
+    def work():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    finally:
-        connection.force_debug_cursor = False
-    assert [name for name in recorder.segments if isinstance(name, str)] == ["sqlite: SELECT 1"]
+            cursor.execute("CREATE TEMP TABLE t (a)")
+            cursor.executemany("INSERT INTO t VALUES (%s)", [(1,), (2,)])
+            cursor.execute("UPDATE t SET a = 3")
+            cursor.execute("SELECT a FROM t")
+            rows = cursor.fetchmany(1) + cursor.fetchall()
+            cursor.execute("SELECT a FROM t WHERE a = %s", [3])
+            rows.append(cursor.fetchone())
+            cursor.execute("SELECT a FROM t")
+            rows += cursor
+            cursor.execute("DROP TABLE t")
+            return rows
+
+    traced = trace(work)
+    assert traced.result == [(3,)] * 5
+    counted = {}
+    for node in traced.nodes("sql"):
+        calls, resumes, rows = counted.get(node.detail, (0, 0, 0))
+        counted[node.detail] = calls + node.calls, resumes + node.resumes, rows + node.rows
+    assert counted["INSERT INTO t VALUES (?)"] == (1, 0, 2)
+    assert counted["UPDATE t SET a = ?"] == (1, 0, 2)
+    # Two calls; fetched twice, and three times one by one, the last of which finds the end.
+    assert counted["SELECT a FROM t"] == (2, 5, 4)
+    assert counted["SELECT a FROM t WHERE a = ?"] == (1, 1, 1)
+
+
+def test_the_debug_cursor_makes_one_segment(site, trace):
+    from django.db import connection
+
+    def work():
+        connection.force_debug_cursor = True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        finally:
+            connection.force_debug_cursor = False
+
+    assert trace(work).segments("sql") == [("SELECT", 1)]
 
 
 def test_the_middleware_by_hand(site, recorder):

@@ -1,7 +1,9 @@
 """``sqlite3`` used directly: segments, and what a program can see of them."""
 
+import datetime
 import inspect
 import sys
+import warnings
 
 import pytest
 from tracebacks import own_frames
@@ -17,29 +19,34 @@ def sqlite3():
     return sqlite3
 
 
-def test_statements_are_segments(sqlite3, recorder):
-    recorder.is_tracing = True
-    connection = sqlite3.connect(":memory:")
-    connection.executescript("CREATE TABLE t (a)")
-    connection.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
-    assert connection.execute("SELECT a FROM t").fetchall() == [(1,), (2,)]
-    assert connection.cursor().execute("UPDATE t SET a = ?", (3,)).rowcount == 2
-    connection.close()
-    assert recorder.segments == [
-        "SQL script",
-        (-1, False),
-        "sqlite: INSERT INTO t VALUES (?)",
-        (2, False),
-        "sqlite: SELECT a FROM t",
-        (-1, False),
-        "sqlite: UPDATE t SET a = ?",
-        (2, False),
+def test_statements_are_segments(sqlite3, trace):
+    def work():
+        connection = sqlite3.connect(":memory:")
+        connection.executescript("CREATE TABLE t (a)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
+        rows = connection.execute("SELECT a FROM t").fetchall()
+        changed = connection.cursor().execute("UPDATE t SET a = ?", (3,)).rowcount
+        cursor = connection.cursor()
+        cursor.execute("SELECT 'a secret', a FROM t")
+        rows += [cursor.fetchone(), *cursor.fetchmany(5), *cursor]
+        connection.close()
+        return rows, changed
+
+    traced = trace(work)
+    assert traced.result == ([(1,), (2,), ("a secret", 3), ("a secret", 3)], 2)
+    assert [(node.name, node.calls, node.resumes, node.rows) for node in traced.nodes("sql")] == [
+        ("SQL script", 1, 0, 0),
+        ("t - INSERT", 1, 0, 2),
+        # Fetching rows is going on with the statement.
+        ("t - SELECT", 1, 1, 2),
+        ("t - UPDATE", 1, 0, 2),
+        # One row, the others, and the end.
+        ("t - SELECT", 1, 3, 2),
     ]
-    assert recorder.open_segments == 0
 
 
-def test_an_error_passes_with_its_own_traceback(sqlite3, recorder):
-    recorder.is_tracing = True
+@pytest.mark.parametrize("traced", [False, True])
+def test_an_error_passes_with_its_own_traceback(sqlite3, trace, traced):
     connection = sqlite3.connect(":memory:")
     calls = [
         lambda: connection.execute("SELECT nothing"),
@@ -52,11 +59,20 @@ def test_an_error_passes_with_its_own_traceback(sqlite3, recorder):
         lambda: sqlite3.connect(),
         lambda: connection.cursor(int),
     ]
-    for call in calls:
-        with pytest.raises((sqlite3.Error, TypeError, ValueError)) as raised:
-            call()
-        assert own_frames(raised.value) == []
-    assert recorder.open_segments == 0
+
+    def work():
+        for call in calls:
+            with pytest.raises((sqlite3.Error, TypeError, ValueError)) as raised:
+                call()
+            assert own_frames(raised.value) == []
+
+    if traced:
+        result = trace(work)
+        assert result.result is None
+        # Nothing of a failed statement stays open.
+        assert all(node.name != "own_frames" or "sql" not in kinds(result, node) for node in result.trace.nodes)
+    else:
+        work()
     connection.close()
     with pytest.raises(sqlite3.ProgrammingError) as raised:
         connection.cursor()
@@ -81,9 +97,25 @@ def test_what_a_program_can_see(sqlite3):
     connection.close()
 
 
-def test_classes_of_the_program_are_left_alone(sqlite3, recorder):
-    recorder.is_tracing = True
+def kinds(traced, node):
+    """Kinds of the nodes above."""
+    found = set()
+    while node.parent >= 0:
+        node = traced.trace.nodes[node.parent]
+        found.add(node.kind)
+    return found
 
+
+def test_a_warning_names_the_line_of_the_program(sqlite3):
+    cursor = sqlite3.connect(":memory:").cursor()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cursor.execute("SELECT ?", (datetime.date(2026, 1, 1),))
+    # Adapters of dates are deprecated since 3.12.
+    assert {warning.filename for warning in caught} <= {__file__}
+
+
+def test_classes_of_the_program_are_left_alone(sqlite3, trace):
     class Connection(sqlite3.Connection):
         pass
 
@@ -100,7 +132,7 @@ def test_classes_of_the_program_are_left_alone(sqlite3, recorder):
     connection = sqlite3.connect(":memory:")
     assert type(connection.cursor(Cursor)) is Cursor
     assert type(connection.cursor(factory=Cursor)) is Cursor
-    assert recorder.segments == []
+    assert trace(lambda: connection.cursor(Cursor).execute("SELECT 1").fetchall()).segments("sql") == []
     connection.close()
 
 

@@ -7,8 +7,6 @@ import threading
 import pytest
 import services
 
-import xray
-
 #: Set where a missing service is a mistake of the set-up: in continuous integration.
 REQUIRED = "XRAY_TEST_SERVICES"
 
@@ -69,56 +67,3 @@ def http_server():
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
-
-
-class Traced:
-    """What a trace shows of one call."""
-
-    def __init__(self, result, trace):
-        self.result = result
-        self.trace = trace
-
-    def segments(self, *kinds):
-        """``(name, calls)`` of all segments of these kinds, in the order of their first calls, equal ones together."""
-        counted = {}
-        for node in self.nodes(*kinds):
-            counted[node.name] = counted.get(node.name, 0) + node.calls
-        return list(counted.items())
-
-    def nodes(self, *kinds):
-        return [node for node in self.trace.nodes if node.kind in kinds]
-
-    def node(self, name):
-        (node,) = [node for node in self.trace.nodes if node.name == name]
-        return node
-
-    def path(self, node):
-        """Names from the transaction down to the node."""
-        names = [node.name]
-        while node.parent >= 0:
-            node = self.trace.nodes[node.parent]
-            names.insert(0, node.name)
-        return names
-
-
-@pytest.fixture
-def trace(tmp_path):
-    """Calls a function in a traced transaction; its result, or the exception, and the trace."""
-    xray.install()
-
-    def trace(work):
-        path = tmp_path / "session.xr"
-        path.unlink(missing_ok=True)
-        with xray.start_session("work", share=1.0, max_overhead=1.0, minutes=5, path=path) as session:
-            try:
-                with xray.transaction("work"):
-                    result = work()
-            except Exception as error:
-                result = error
-        report = session.wait()
-        (trace,) = report.traces
-        assert trace.summary.complete
-        assert sum(node.self_ns for node in trace.nodes if node.kind != "thread") > 0
-        return Traced(result, trace)
-
-    return trace

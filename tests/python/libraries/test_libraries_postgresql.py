@@ -281,5 +281,5 @@ def test_sqlalchemy_on_sqlite_counts_once(trace):
     traced = trace(work)
     engine.dispose()
     assert traced.result == [(1,), (2,)]
-    counted = {name: calls for name, calls, *_ in statements(traced)}
+    counted = dict(traced.segments("sql"))
     assert (counted["note - INSERT"], counted["note - SELECT"]) == (1, 1)

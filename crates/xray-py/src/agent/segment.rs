@@ -13,7 +13,17 @@ use xray_core::trace::{CallKey, Exit};
 pub(crate) struct SegmentTable {
     symbols: Vec<Symbol>,
     index: HashMap<Symbol, u64>,
-    statements: HashMap<String, (String, String)>,
+    statements: HashMap<String, Statement>,
+}
+
+/// What is known of the text of a statement.
+#[derive(Clone)]
+struct Statement {
+    name: String,
+    /// Obfuscated.
+    detail: String,
+    /// Its segment when it was last sent.
+    last: Option<CallKey>,
 }
 
 impl SegmentTable {
@@ -54,17 +64,27 @@ impl SegmentTable {
     }
 
     /// Name and obfuscated text of a statement, worked out once per statement.
-    fn statement(&mut self, statement: &str, vendor: &str) -> (String, String) {
-        if let Some(known) = self.statements.get(statement) {
+    fn statement(&mut self, text: &str, vendor: &str) -> Statement {
+        if let Some(known) = self.statements.get(text) {
             return known.clone();
         }
         let dialect = sql::Dialect::from_vendor(vendor);
-        let made = (sql::summarize(statement, dialect).name(), sql::obfuscate(statement, dialect));
+        let name = sql::summarize(text, dialect).name();
+        let made = Statement { name, detail: sql::obfuscate(text, dialect), last: None };
         if self.statements.len() >= SQL_STATEMENTS {
             self.statements.clear();
         }
-        self.statements.insert(statement.to_owned(), made.clone());
+        self.statements.insert(text.to_owned(), made.clone());
         made
+    }
+
+    /// The key of a statement that is sent now.
+    fn key_of_statement(&mut self, text: &str, symbol: Symbol) -> CallKey {
+        let key = self.key(symbol);
+        if let Some(statement) = self.statements.get_mut(text) {
+            statement.last = Some(key);
+        }
+        key
     }
 
     /// The symbol of an odd key.
@@ -92,21 +112,22 @@ pub(crate) fn enter(py: Python<'_>, kind: SymbolKind, name: &str, detail: &str) 
 /// Opens a segment for an SQL statement, with the place in the application that sent it. Not inside one for the same
 /// statement: a framework's, a toolkit's and the driver's cursor pass it on to one another. With `again` it goes on: its
 /// rows are fetched.
-pub(crate) fn enter_sql(py: Python<'_>, statement: &str, vendor: &str, again: bool) -> bool {
+pub(crate) fn enter_sql(py: Python<'_>, text: &str, vendor: &str, again: bool) -> bool {
     if !slot::is_tracing(py) {
         return false;
     }
-    let Some((name, detail)) =
-        STATE.with(py, |state| Some(state.recording.as_mut()?.segments.statement(statement, vendor))).flatten()
-    else {
-        return false;
-    };
+    let known = STATE.with(py, |state| Some(state.recording.as_mut()?.segments.statement(text, vendor))).flatten();
+    let Some(Statement { name, detail, last }) = known else { return false };
     if is_any_open(py, |open| open.kind == SymbolKind::Sql && open.name == name) {
         return false;
     }
+    if let Some(key) = last.filter(|_| again) {
+        return slot::resume_segment(py, key);
+    }
     let (file, line) = frames::call_site(py).unwrap_or_default();
     let symbol = Symbol { kind: SymbolKind::Sql, name, file, line, detail };
-    key_of(py, symbol).is_some_and(|key| match again {
+    let key = STATE.with(py, |state| Some(state.recording.as_mut()?.segments.key_of_statement(text, symbol))).flatten();
+    key.is_some_and(|key| match again {
         true => slot::resume_segment(py, key),
         false => slot::enter_segment(py, key),
     })

@@ -15,6 +15,7 @@ INSIDE = {
     "asyncpg.connection": "asyncpg:trace_connections",
     "django.core.cache": "django_cache:trace_caches",
     "django.core.handlers.base": "django:name_transactions",
+    "django.db.backends.sqlite3.base": "django_db:trace_sqlite",
     "django.db.backends.utils": "django_db:trace_cursors",
     "django.template.base": "django_templates:trace_templates",
     "django.template.loader_tags": "django_templates:trace_blocks",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from xray._traceback import drop_own_frame
-from xray._xray import SEGMENT_SQL, enter_segment, enter_sql, leave_segment, tracing
-from xray.integrations._base import wrap
+from xray._xray import SEGMENT_SQL, enter_segment, enter_sql
 from xray.integrations._django_version import require_django
 from xray.integrations._rows import rows_of
+from xray.integrations._segments import trace_calls
+from xray.integrations._sql_text import text_of
 
 
 def trace_cursors() -> None:
@@ -17,68 +16,31 @@ def trace_cursors() -> None:
     from django.db.backends.utils import CursorWrapper
 
     require_django()
-    wrap(CursorWrapper, "execute", _execute)
-    wrap(CursorWrapper, "executemany", _executemany)
-    wrap(CursorWrapper, "callproc", _callproc)
+    trace_calls(CursorWrapper, "execute", _enter, _rows)
+    trace_calls(CursorWrapper, "executemany", _enter, _rows)
+    trace_calls(CursorWrapper, "callproc", _enter_procedure)
 
 
-def _enter(cursor: Any, sql: Any) -> bool:
-    try:
-        if isinstance(sql, str):
-            return enter_sql(sql, cursor.db.vendor)
-        # An object of the driver that composes its text: making the text would run the driver's code.
-        return enter_segment(SEGMENT_SQL, "SQL")
-    except Exception:
-        # A text that is no Unicode.
-        return False
+def trace_sqlite() -> None:
+    """Follow the fetching of rows: with SQLite it is then that they are computed."""
+    from django.db.backends.sqlite3.base import SQLiteCursorWrapper
+
+    from xray.integrations.sqlite3 import trace_fetches
+
+    require_django()
+    trace_fetches(SQLiteCursorWrapper)
 
 
-def _execute(original: Callable[..., Any]) -> Callable[..., Any]:
-    def execute(self: Any, sql: Any, params: Any = None) -> Any:
-        traced = tracing() and _enter(self, sql)
-        try:
-            result = original(self, sql, params)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(rows_of(self.cursor), False)
-        return result
-
-    return execute
+def _enter(cursor: Any, sql: Any, *args: Any, **options: Any) -> bool:
+    statement, vendor = text_of(sql), cursor.db.vendor
+    if vendor == "sqlite":
+        cursor.cursor._xray_statement = statement
+    return enter_sql(statement, vendor)
 
 
-def _executemany(original: Callable[..., Any]) -> Callable[..., Any]:
-    def executemany(self: Any, sql: Any, param_list: Any) -> Any:
-        traced = tracing() and _enter(self, sql)
-        try:
-            result = original(self, sql, param_list)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(rows_of(self.cursor), False)
-        return result
-
-    return executemany
+def _enter_procedure(cursor: Any, procname: Any, *args: Any, **options: Any) -> bool:
+    return enter_segment(SEGMENT_SQL, f"{text_of(procname)} - CALL")
 
 
-def _callproc(original: Callable[..., Any]) -> Callable[..., Any]:
-    def callproc(self: Any, procname: Any, params: Any = None, kparams: Any = None) -> Any:
-        traced = tracing() and isinstance(procname, str) and enter_segment(SEGMENT_SQL, f"{procname} - CALL")
-        try:
-            result = original(self, procname, params, kparams)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(-1, False)
-        return result
-
-    return callproc
+def _rows(result: Any, cursor: Any, *args: Any, **options: Any) -> tuple[int, str | None]:
+    return rows_of(cursor.cursor), None

@@ -2,10 +2,11 @@
 
 ``sqlite3.Connection`` and ``sqlite3.Cursor`` are types in C that cannot be changed. So ``sqlite3.connect`` makes
 connections of a subclass, whose cursors are of a subclass, unless the caller names a factory of its own. What a
-program can see: ``type(connection) is sqlite3.Connection`` is false (``isinstance`` is true, ``repr`` is the same), and
-a warning that a statement causes names the line in this file. Classes that a program derives itself, and connections
-made before xray was installed, are as ever and have no segments. Django's connections are of the subclass; its cursors
-are its own class and have the segments of :mod:`xray.integrations.django_db` only.
+program can see: ``type(connection) is sqlite3.Connection`` is false (``isinstance`` is true, ``repr`` is the same).
+Classes that a program derives itself, and connections made before xray was installed, are as ever and have no segments.
+Django's connections are of the subclass; its cursors are its own class, and of :mod:`xray.integrations.django_db`.
+
+SQLite computes rows when they are fetched: the statement goes on then, and that is when its rows are known.
 """
 
 from __future__ import annotations
@@ -16,69 +17,65 @@ from sqlite3 import dbapi2
 from typing import Any
 
 from xray._traceback import drop_own_frame
-from xray._xray import SEGMENT_SQL, enter_segment, enter_sql, leave_segment, tracing
+from xray._xray import SEGMENT_SQL, enter_segment, enter_sql
 from xray.integrations._base import wrap
+from xray.integrations._segments import trace_calls
+
+VENDOR = "sqlite"
 
 #: Where ``factory`` stands among the positional parameters of ``sqlite3.connect``.
 _FACTORY_POSITION = 5
 
-_execute = dbapi2.Cursor.execute
-_executemany = dbapi2.Cursor.executemany
-_executescript = dbapi2.Cursor.executescript
 _cursor = dbapi2.Connection.cursor
 
 
-def _enter(sql: object) -> bool:
-    try:
-        return isinstance(sql, str) and enter_sql(sql, "sqlite")
-    except Exception:
-        # A text that is no Unicode: sqlite3 refuses it as well.
+def trace_fetches(cursor: type) -> None:
+    """Make the fetching of rows part of the statement that a cursor of this class keeps in ``_xray_statement``."""
+    trace_calls(cursor, "fetchone", _go_on, _one)
+    trace_calls(cursor, "fetchmany", _go_on, _many)
+    trace_calls(cursor, "fetchall", _go_on, _many)
+    trace_calls(cursor, "__next__", _go_on, _one)
+
+
+def _enter(cursor: Any, sql: Any, *args: Any) -> bool:
+    # What is no text sqlite3 refuses.
+    if not isinstance(sql, str):
         return False
+    cursor._xray_statement = sql
+    return enter_sql(sql, VENDOR)
+
+
+def _enter_script(cursor: Any, *args: Any) -> bool:
+    return enter_segment(SEGMENT_SQL, "SQL script")
+
+
+def _go_on(cursor: Any, *args: Any, **options: Any) -> bool:
+    statement = getattr(cursor, "_xray_statement", None)
+    return statement is not None and enter_sql(statement, VENDOR, True)
+
+
+def _rows(result: Any, cursor: Any, *args: Any) -> tuple[int, str | None]:
+    return cursor.rowcount, None
+
+
+def _one(row: Any, *args: Any) -> tuple[int, str | None]:
+    return int(row is not None), None
+
+
+def _many(rows: Any, *args: Any, **options: Any) -> tuple[int, str | None]:
+    return len(rows), None
 
 
 class Cursor(dbapi2.Cursor):
     """A cursor whose statements are segments."""
 
-    __slots__ = ()
+    __slots__ = ("_xray_statement",)
 
-    def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        traced = tracing() and _enter(sql)
-        try:
-            result = _execute(self, sql, parameters)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(self.rowcount, False)
-        return result
 
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Any:
-        traced = tracing() and _enter(sql)
-        try:
-            result = _executemany(self, sql, parameters)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(self.rowcount, False)
-        return result
-
-    def executescript(self, sql_script: str, /) -> Any:
-        traced = tracing() and enter_segment(SEGMENT_SQL, "SQL script")
-        try:
-            result = _executescript(self, sql_script)
-        except BaseException as error:
-            if traced:
-                leave_segment(-1, True)
-            drop_own_frame(error)
-            raise
-        if traced:
-            leave_segment(-1, False)
-        return result
+trace_calls(Cursor, "execute", _enter, _rows)
+trace_calls(Cursor, "executemany", _enter, _rows)
+trace_calls(Cursor, "executescript", _enter_script)
+trace_fetches(Cursor)
 
 
 class Connection(dbapi2.Connection):
