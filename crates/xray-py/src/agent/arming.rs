@@ -1,5 +1,6 @@
 //! Arming a session in this process, and ending it: the agent's side.
 
+use super::lifecycle;
 use super::session::Recording;
 use super::state::{self, STATE};
 use super::symbols::Symbols;
@@ -13,9 +14,10 @@ use arc_swap::ArcSwapOption;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use xray_core::control::descriptors::AgentOwned;
 use xray_core::control::directory::AppDirectory;
 use xray_core::control::protocol::{AgentState, Progress, SessionSpec};
@@ -28,6 +30,8 @@ use xray_core::trace::TickScale;
 
 /// The newest session of this process, as agent threads and `Session` objects see it.
 static LAST: ArcSwapOption<Handle> = ArcSwapOption::const_empty();
+/// Why nothing more is armed.
+const ENDING: &str = "the application is ending";
 /// Taken while a session is being armed: two controllers may ask at once.
 static ARMING: AtomicBool = AtomicBool::new(false);
 
@@ -106,12 +110,20 @@ pub(crate) enum Alone {
 /// # Errors
 /// One sentence for the user; nothing of the session is left in the process then.
 pub(crate) fn arm(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<Handle>, String> {
-    if ARMING.swap(true, Ordering::AcqRel) {
+    if ARMING.swap(true, Ordering::SeqCst) {
         return Err("another session is just being armed in this process".to_owned());
     }
-    let armed = arm_once(app, spec, alone);
-    ARMING.store(false, Ordering::Release);
+    // After the swap: either this sees that the application ends, or `wait_while_arming` sees this.
+    let armed = if lifecycle::is_enabled() { arm_once(app, spec, alone) } else { Err(ENDING.to_owned()) };
+    ARMING.store(false, Ordering::SeqCst);
     armed
+}
+
+/// Waits until no session is being armed, at most until `deadline`. Not to be called with the GIL held.
+pub(crate) fn wait_while_arming(deadline: Instant) {
+    while ARMING.load(Ordering::SeqCst) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<Handle>, String> {
@@ -124,18 +136,25 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
     }
     let matcher = Matcher::new(&spec.header.target).map_err(|error| error.to_string())?;
     let calibration = clock::calibrate();
-    let prepared = gate::attached(prepare).ok_or("the application is ending")?;
+    let prepared = gate::attached(prepare).ok_or(ENDING)?;
     let mut prepared = prepared.map_err(|error| format!("the interpreter refused: {error}"))?;
     let capabilities = capabilities::describe(&prepared.choice, calibration, prepared.event_cost_ns);
     let info = process_info(&prepared, &capabilities);
     let key = info.key;
     let scale = TickScale::from_ns_per_tick(calibration.ns_per_tick);
-    let (intake, collector) = match start_recording(&app, spec, info, scale) {
+    let (path, intake, collector) = match start_recording(&app, spec, info, scale) {
         Ok(started) => started,
         Err(reason) => {
             gate::attached(|py| undo(py, &mut prepared.tracer));
             return Err(reason);
         }
+    };
+    let never_took_part = |reason: String| {
+        // Else the report would tell of a process that was lost.
+        if let Err(error) = std::fs::remove_file(&path) {
+            log::warn!("{} cannot be removed: {error}", path.display());
+        }
+        Err(reason)
     };
     let handle = Arc::new(Handle {
         id: spec.header.id.clone(),
@@ -144,20 +163,24 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
         finished: Mutex::new(false),
         changed: Condvar::new(),
     });
-    // In place before the collector's thread is: that thread takes it out again, however soon.
-    gate::attached(|py| {
+    // In place before the collector's thread is: that thread takes it out again, however soon. Both at once: what
+    // records must be found by whoever ends the application.
+    let in_place = gate::attached(|py| {
         let recording = Recording::new(intake.clone(), matcher, &spec.header, key, prepared.tracer);
         state::set_recording(recording.generation);
         STATE.with(py, |state| state.recording = Some(recording));
-    })
-    .ok_or("the application is ending")?;
+        LAST.store(Some(handle.clone()));
+    });
+    if in_place.is_none() {
+        return never_took_part(ENDING.to_owned());
+    }
     // From here on the collector's thread is who ends the session, whatever happens.
     if let Err(error) = start_threads(handle.clone(), intake.clone(), collector, (app, alone), spec.header.seed) {
         intake.request_stop(StoppedBy::Refused);
         gate::attached(end_recording);
-        return Err(format!("the session's threads could not be started: {error}"));
+        handle.finish();
+        return never_took_part(format!("the session's threads could not be started: {error}"));
     }
-    LAST.store(Some(handle.clone()));
     Ok(handle)
 }
 
@@ -232,7 +255,7 @@ fn start_recording(
     spec: &SessionSpec,
     process: ProcessInfo,
     scale: TickScale,
-) -> Result<(Intake, Collector<AgentOwned<File>>), String> {
+) -> Result<(PathBuf, Intake, Collector<AgentOwned<File>>), String> {
     let id = &spec.header.id;
     let directory = app.session(id).map_err(|error| error.to_string())?;
     let directory = directory.ok_or_else(|| format!("the directory of session {} is gone", id.0))?;
@@ -243,7 +266,8 @@ fn start_recording(
         .map_err(|error| format!("the part file {} cannot be written: {error}", path.display()))?;
     let tally = Box::new(AgentOwned::new(directory.tally().map_err(|error| error.to_string())?));
     let config = RecordingConfig { header: spec.header.clone(), process, scale, tally };
-    Ok(recording(config, writer, state::clock()))
+    let (intake, collector) = recording(config, writer, state::clock());
+    Ok((path, intake, collector))
 }
 
 fn start_threads(

@@ -31,6 +31,11 @@ pub(crate) fn enable() {
     ENABLED.store(true, Ordering::Relaxed);
 }
 
+/// Whether the application goes on.
+pub(crate) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::SeqCst)
+}
+
 /// Starts the agent of this process at its first transaction; false when there is none.
 #[inline]
 pub(crate) fn ensure_started(py: Python<'_>) -> bool {
@@ -83,13 +88,15 @@ pub(crate) fn after_fork_in_child(py: Python<'_>) {
 
 /// Ends the session of this process and the agent's threads, before the interpreter ends.
 pub(crate) fn shutdown(py: Python<'_>) {
-    ENABLED.store(false, Ordering::Relaxed);
+    ENABLED.store(false, Ordering::SeqCst);
     if !STARTED.load(Ordering::Relaxed) {
         return;
     }
+    let deadline = Instant::now() + SHUTDOWN_PATIENCE;
+    py.detach(|| arming::wait_while_arming(deadline));
     if let Some(handle) = arming::running() {
         handle.request_stop(StoppedBy::Exit);
-        py.detach(|| handle.wait_until(Instant::now() + SHUTDOWN_PATIENCE));
+        py.detach(|| handle.wait_until(deadline));
     }
     gate::close(py);
     let control = CONTROL.lock().unwrap_or_else(PoisonError::into_inner).take();
