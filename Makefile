@@ -20,7 +20,7 @@ test: ## all checks: rustfmt, clippy, nextest, ruff, mypy, stubtest, pytest (STE
 	@$(PYTHON) scripts/test.py $(STEPS)
 
 test-long: ## the checks that take long: 5,000 requests per route compared, kill -9 at 20 instants
-	@XRAY_PYTEST="-m long" $(PYTHON) scripts/test.py pytest
+	@XRAY_PYTEST="-m 'long or matrix'" $(PYTHON) scripts/test.py pytest
 
 bench: ## what xray costs, compared with cProfile: benches/results/, and the table made from them
 	@$(PYTHON) scripts/bench.py

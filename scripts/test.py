@@ -5,6 +5,7 @@ Goes on after a failed step, so that one run shows everything; ends with the fai
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -78,14 +79,17 @@ def mypy(pythons: list[Interpreter]) -> bool:
 def pytest(pythons: list[Interpreter]) -> bool:
     """Tests of the package against the built extension, under every Python."""
     good = True
-    for interpreter in pythons:
+    for number, interpreter in enumerate(pythons):
         python = venvs.python_of(venvs.venv_of(interpreter))
         print(f"\n-- pytest on Python {interpreter.release}", flush=True)
         env = dict(os.environ) | {"PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-        extra = os.environ.get("XRAY_PYTEST", "").split()
+        extra = shlex.split(os.environ.get("XRAY_PYTEST", "")) or ["-m", MAIN if number == 0 else OTHERS]
         good &= passes([str(python), "-m", "pytest", "tests/python", *extra], env)
     return good
 
+
+#: What pytest runs every day: under the main Python, and under the others.
+MAIN, OTHERS = "not long", "not long and not matrix"
 
 STEPS: dict[str, Step] = {step.__name__: step for step in (rustfmt, ruff, clippy, rust, mypy, pytest)}
 
@@ -98,7 +102,9 @@ def set_up(steps: list[str]) -> list[Interpreter]:
     """Environments and tools, and the extension if a step needs it."""
     if "pytest" in steps:
         services.install_missing()
-    pythons = venvs.prepared_or_exit(["demo", "test", "libraries"], extension=not WITH_EXTENSION.isdisjoint(steps))
+    pythons = venvs.prepared_or_exit(
+        ["demo", "test", "libraries", "web"], extension=not WITH_EXTENSION.isdisjoint(steps)
+    )
     missing = [wanted for wanted in interpreters.DEFAULT if wanted not in {p.version for p in pythons}]
     if missing and not os.environ.get("XRAY_PYTHONS"):
         print(f"-- not present and not tested: Python {', '.join(missing)}")

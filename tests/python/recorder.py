@@ -11,11 +11,13 @@ class Transaction:
     #: Names by their numbers; the path is that of the request which had the name first.
     numbered = []
 
-    def __init__(self, kind, outer):
+    def __init__(self, kind, outer, *, alone=False):
         self.kind = kind
         self.outer = outer
         self.answering = False
         self.is_request = False
+        self.alone = alone
+        self.mounts = ("", "")
         self.ended = False
         self.abandoned = False
         self.named = False
@@ -27,6 +29,11 @@ class Transaction:
     def set_route(self, method, route, handler, url_name, path):
         self.named = True
         method = None if method is None else _xray.method_name(method)
+        before, namespace = self.mounts
+        if before and route is not None:
+            route = f"{before}/{route.lstrip('/')}"
+        if namespace and url_name is not None:
+            url_name = namespace + url_name
         self.names.append((method, route, handler, url_name, path))
         self.numbered.append(self.names[-1])
         return len(self.numbered) - 1
@@ -36,6 +43,13 @@ class Transaction:
         self.named = True
         self.names.append(self.numbered[name])
         self.status = status
+
+    @property
+    def mounted(self):
+        return bool(self.mounts[0])
+
+    def mount(self, path, name):
+        self.mounts = self.mounts[0] + path.rstrip("/"), self.mounts[1] + (f"{name}:" if name else "")
 
     def returned(self):
         self.answering = False
@@ -72,10 +86,10 @@ class Recorder:
         self.is_off = False
         self._current = ContextVar("current", default=None)
 
-    def begin(self, kind):
+    def begin(self, kind, alone=False):
         if self.is_off:
             return None
-        transaction = Transaction(kind, self.current())
+        transaction = Transaction(kind, self.current(), alone=alone)
         self.transactions.append(transaction)
         self._current.set(transaction)
         return transaction
@@ -93,7 +107,7 @@ class Recorder:
     def current_request(self):
         transaction = self._current.get()
         while transaction is not None and not (transaction.answering and not transaction.ended):
-            transaction = transaction.outer
+            transaction = None if transaction.alone else transaction.outer
         return transaction
 
     def current(self):

@@ -73,14 +73,15 @@ mod _xray {
     }
 
     #[pyfunction]
-    fn begin(py: Python<'_>, kind: u8) -> Option<Bound<'_, Transaction>> {
+    #[pyo3(signature = (kind, alone=false))]
+    fn begin(py: Python<'_>, kind: u8, alone: bool) -> Option<Bound<'_, Transaction>> {
         let kind = match kind {
             WEB => TransactionKind::Web,
             BACKGROUND => TransactionKind::Background,
             _ => TransactionKind::Other,
         };
         // Fails only without memory: the application goes on without a transaction.
-        transaction::begin(py, kind).ok().flatten()
+        transaction::begin(py, kind, alone).ok().flatten()
     }
 
     #[pyfunction]

@@ -33,6 +33,9 @@ urlpatterns = [
     path("missing/", views.missing, name="missing"),
     path("stream/", views.stream),
     path("stream-fails/", views.stream_fails),
+    path("async/<name>/", views.asynchronous),
+    path("async-stream/", views.asynchronous_stream),
+    path("async-fails/", views.asynchronous_fails),
     path("file/", views.file),
     path("memory-file/", views.memory_file),
 ]

@@ -1,5 +1,6 @@
 """Views, plain and wrapped."""
 
+import asyncio
 import functools
 import io
 import tempfile
@@ -122,3 +123,21 @@ def file(request):
 
 def memory_file(request):
     return FileResponse(io.BytesIO(b"bytes"), content_type="text/plain")
+
+
+async def asynchronous(request, name):
+    await asyncio.sleep(0)
+    return HttpResponse(name)
+
+
+async def asynchronous_stream(request):
+    async def parts():
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield f"part {number} "
+
+    return StreamingHttpResponse(parts())
+
+
+async def asynchronous_fails(request):
+    raise LookupError("a secret")

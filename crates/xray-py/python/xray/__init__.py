@@ -19,6 +19,7 @@ from xray._install import install
 from xray._trace import trace
 from xray._transaction import set_transaction_name, transaction
 from xray._xray import __version__
+from xray.integrations.asgi import asgi
 from xray.integrations.wsgi import wsgi
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
@@ -34,6 +35,7 @@ __all__ = [
     "Report",
     "Session",
     "__version__",
+    "asgi",
     "install",
     "open",
     "set_transaction_name",

@@ -70,8 +70,11 @@ def configure(
     Code of files below ``own_directory`` is xray's own and never shown. Called again, it replaces what was set.
     """
 
-def begin(kind: int) -> Transaction | None:
-    """Begin a transaction in the current context; None when the agent is off. The first one starts the agent."""
+def begin(kind: int, alone: bool = False) -> Transaction | None:
+    """Begin a transaction in the current context; None when the agent is off. The first one starts the agent.
+
+    With ``alone`` it is no part of the transaction around it.
+    """
 
 def begin_request() -> Transaction | None:
     """Begin the transaction of a request; None when the context is inside the call that answers one, or the agent off.
@@ -119,6 +122,16 @@ class Transaction:
         The first name decides whether it is traced; the last one whether the trace is kept.
         ``route`` is the template as the framework writes it, None for "not found". ``path`` is the concrete path
         without query, kept as an attribute of a trace. Methods are made :func:`method_name`.
+        """
+
+    @property
+    def mounted(self) -> bool:
+        """Whether :meth:`mount` was called."""
+
+    def mount(self, path: str, name: str | None) -> None:
+        """What answers is mounted below ``path``, with ``name`` in front of the names of its urls.
+
+        Routes that are set from now on are below it. Mounts inside one another add up.
         """
 
     def set_name(self, name: str, by_application: bool = False) -> None:

@@ -11,6 +11,7 @@ use crate::cpython::slot::Strand;
 use crate::os::clock;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use std::borrow::Cow;
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
 
@@ -41,6 +42,8 @@ struct Open {
     started_ticks: u64,
     started_unix_ns: u64,
     name: Option<NameId>,
+    /// Where what answers is mounted: in front of routes, and of url names.
+    mount: Option<Box<(String, String)>>,
     /// The application itself gave the name: a route does not replace it.
     name_is_final: bool,
     /// The call of the application that answers this request runs.
@@ -67,6 +70,8 @@ pub(crate) struct Transaction {
     kind: TransactionKind,
     /// A server's, not one that the application marked or a task.
     is_request: bool,
+    /// No part of what it began in: a task that a request leaves behind.
+    is_alone: bool,
     open: GilCell<Open>,
 }
 
@@ -86,31 +91,32 @@ pub(crate) fn begin_request(py: Python<'_>) -> PyResult<Option<Bound<'_, Transac
     while let Some(left) = current(py).filter(|left| left.get().is_request) {
         Transaction::abandon(&left);
     }
-    begin_with(py, TransactionKind::Web, true)
+    begin_with(py, TransactionKind::Web, true, false)
 }
 
 /// The transaction of the request whose answering call the running context is in.
 pub(crate) fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
     let mut next = of_context(py);
     while let Some(transaction) = next {
-        let (answering, outer) = transaction
-            .get()
-            .open
-            .with(py, |open| (open.answering && !open.ended, open.outer.as_ref().map(|outer| outer.clone_ref(py))))?;
-        if answering {
+        if transaction.get().open.with(py, |open| open.answering && !open.ended)? {
             return Some(transaction);
         }
-        next = outer.map(|outer| outer.into_bound(py));
+        next = transaction.get().around(py);
     }
     None
 }
 
-/// Begins a transaction in the current context.
-pub(crate) fn begin(py: Python<'_>, kind: TransactionKind) -> PyResult<Option<Bound<'_, Transaction>>> {
-    begin_with(py, kind, false)
+/// Begins a transaction in the current context; one that is `alone` is no part of the one around it.
+pub(crate) fn begin(py: Python<'_>, kind: TransactionKind, is_alone: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
+    begin_with(py, kind, false, is_alone)
 }
 
-fn begin_with(py: Python<'_>, kind: TransactionKind, is_request: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
+fn begin_with(
+    py: Python<'_>,
+    kind: TransactionKind,
+    is_request: bool,
+    is_alone: bool,
+) -> PyResult<Option<Bound<'_, Transaction>>> {
     if !super::lifecycle::ensure_started(py) {
         return Ok(None);
     }
@@ -123,6 +129,7 @@ fn begin_with(py: Python<'_>, kind: TransactionKind, is_request: bool) -> PyResu
         started_ticks: if recording { clock::ticks() } else { 0 },
         started_unix_ns: if recording { state::unix_ns() } else { 0 },
         name: None,
+        mount: None,
         name_is_final: false,
         answering: is_request,
         status: None,
@@ -135,7 +142,7 @@ fn begin_with(py: Python<'_>, kind: TransactionKind, is_request: bool) -> PyResu
         cpu_ns: 0,
         label_before: None,
     };
-    let transaction = Bound::new(py, Transaction { kind, is_request, open: GilCell::new(open) })?;
+    let transaction = Bound::new(py, Transaction { kind, is_request, is_alone, open: GilCell::new(open) })?;
     enter_context(&transaction)?;
     if recording {
         transaction.get().label(py, other_kind(kind));
@@ -166,12 +173,14 @@ pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
     let mut next = current(py);
     while let Some(transaction) = next {
         let found = transaction.get().open.with(py, |open| match &mut open.part {
-            Part::Trace(trace) if !open.ended && open.generation == generation => Ok(trace.strand(py, thread_ident())),
-            _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
+            Part::Trace(trace) if !open.ended && open.generation == generation => {
+                Some(trace.strand(py, thread_ident()))
+            }
+            _ => None,
         });
         match found {
-            Some(Ok(strand)) => return strand,
-            Some(Err(outer)) => next = outer.map(|outer| outer.into_bound(py)),
+            Some(Some(strand)) => return strand,
+            Some(None) => next = transaction.get().around(py),
             None => break,
         }
     }
@@ -183,14 +192,13 @@ pub(crate) fn is_in_target(py: Python<'_>) -> bool {
     let generation = state::generation();
     let mut next = current(py);
     while let Some(transaction) = next {
-        let outer = transaction.get().open.with(py, |open| match open.part {
-            Part::Trace(_) | Part::Control if open.generation == generation => Err(()),
-            _ => Ok(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
-        });
-        match outer {
-            Some(Err(())) => return true,
-            Some(Ok(outer)) => next = outer.map(|outer| outer.into_bound(py)),
-            None => return false,
+        let is_target = transaction
+            .get()
+            .open
+            .with(py, |open| open.generation == generation && matches!(open.part, Part::Trace(_) | Part::Control));
+        match is_target {
+            Some(false) => next = transaction.get().around(py),
+            _ => return is_target.is_some(),
         }
     }
     false
@@ -235,8 +243,11 @@ impl Transaction {
         url_name: Option<Text<'_>>,
         path: Option<Text<'_>>,
     ) -> Option<u32> {
-        let (method, route, handler) = (method.as_deref().map(method_name), route.as_deref(), handler.as_deref());
-        let parts = Parts { method, route, handler, url_name: url_name.as_deref() };
+        let (method, handler) = (method.as_deref().map(method_name), handler.as_deref());
+        let (mut route, mut url_name) = (route.as_deref().map(Cow::from), url_name.as_deref().map(Cow::from));
+        self.below_mount(py, &mut route, &mut url_name);
+        let (route, url_name) = (route.as_deref(), url_name.as_deref());
+        let parts = Parts { method, route, handler, url_name };
         let name = STATE.with(py, |state| state.names.routed(self.kind, parts));
         self.rename_unless_final(py, name);
         if state::is_recording() {
@@ -250,6 +261,23 @@ impl Transaction {
             });
         }
         name.map(NameId::number)
+    }
+
+    #[getter]
+    fn mounted(&self, py: Python<'_>) -> bool {
+        self.open.with(py, |open| open.mount.is_some()).unwrap_or(false)
+    }
+
+    #[pyo3(signature = (path, name))]
+    fn mount(&self, py: Python<'_>, path: Text<'_>, name: Option<Text<'_>>) {
+        self.open.with(py, |open| {
+            let (paths, names) = &mut **open.mount.get_or_insert_default();
+            paths.push_str(path.trim_end_matches('/'));
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                names.push_str(&name);
+                names.push(':');
+            }
+        });
     }
 
     #[pyo3(signature = (name, by_application=false))]
@@ -326,6 +354,19 @@ impl Transaction {
         }
     }
 
+    /// Puts what is mounted where in front of a route and an url name.
+    fn below_mount(&self, py: Python<'_>, route: &mut Option<Cow<'_, str>>, url_name: &mut Option<Cow<'_, str>>) {
+        self.open.with(py, |open| {
+            let Some((paths, names)) = open.mount.as_deref() else { return };
+            if let Some(route) = route {
+                *route = format!("{paths}/{}", route.trim_start_matches('/')).into();
+            }
+            if let Some(url_name) = url_name {
+                *url_name = format!("{names}{url_name}").into();
+            }
+        });
+    }
+
     /// Gives it a name. The first one, while a session records, decides whether it is traced.
     fn rename(&self, py: Python<'_>, name: Option<NameId>) {
         self.open.with(py, |open| open.name = name.or(open.name));
@@ -335,11 +376,7 @@ impl Transaction {
     }
 
     fn admit(&self, py: Python<'_>) {
-        let inside_trace = self
-            .open
-            .with(py, |open| open.outer.as_ref().map(|outer| outer.clone_ref(py)))
-            .flatten()
-            .is_some_and(|outer| outer.get().is_traced(py));
+        let inside_trace = self.around(py).is_some_and(|around| around.get().is_traced(py));
         let traced = STATE.with(py, |state| {
             let recording = state.recording.as_mut()?;
             self.open.with(py, |open| {
@@ -378,15 +415,21 @@ impl Transaction {
     }
 
     fn is_traced(&self, py: Python<'_>) -> bool {
-        let outer = self.open.with(py, |open| match open.part {
-            Part::Trace(_) if !open.ended && open.generation == state::generation() => Ok(()),
-            _ => Err(open.outer.as_ref().map(|outer| outer.clone_ref(py))),
+        let traced = self.open.with(py, |open| {
+            matches!(open.part, Part::Trace(_)) && !open.ended && open.generation == state::generation()
         });
-        match outer {
-            Some(Ok(())) => true,
-            Some(Err(Some(outer))) => outer.get().is_traced(py),
-            _ => false,
+        match traced {
+            Some(false) => self.around(py).is_some_and(|around| around.get().is_traced(py)),
+            _ => traced.is_some(),
         }
+    }
+
+    /// The transaction that this one is a part of.
+    fn around<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Transaction>> {
+        if self.is_alone {
+            return None;
+        }
+        self.open.with(py, |open| open.outer.as_ref().map(|outer| outer.bind(py).clone())).flatten()
     }
 
     /// Says to the sampler whose code its thread runs.
@@ -403,11 +446,12 @@ impl Transaction {
     /// Makes the outer transaction current again, if this one is.
     fn leave_context(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        if of_context(py).is_some_and(|transaction| transaction.is(slf))
-            && let Some(outer) = self.open.with(py, |open| open.outer.take()).flatten()
-        {
-            // Fails only without memory. An ended transaction that stays counts as none, so without an outer one it does.
-            let _ = enter_context(outer.bind(py));
+        if of_context(py).is_some_and(|transaction| transaction.is(slf)) {
+            // Fails only without memory; the ended transaction then stays, which counts as none.
+            let _ = match self.open.with(py, |open| open.outer.take()).flatten() {
+                Some(outer) => enter_context(outer.bind(py)),
+                None => context::set(py, py.None().bind(py)),
+            };
         }
     }
 

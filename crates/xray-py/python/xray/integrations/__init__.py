@@ -3,10 +3,20 @@
 Each target is ``module:function`` of this package; the function changes the library's module that is the key.
 """
 
-#: Where a web request begins and ends.
+#: Where a web request or a background task begins and ends.
 ENTRY_POINTS = {
+    "celery.app.amqp": "celery:note_sending",
+    "celery.app.trace": "celery:begin_in_tasks",
+    "django.core.handlers.asgi": "django_asgi:begin_in_handler",
     "django.core.handlers.wsgi": "django:begin_in_handler",
+    "fastapi.applications": "fastapi:begin_in_application",
+    "flask.app": "flask:begin_in_application",
     "gunicorn.app.base": "gunicorn:begin_in_server",
+    "hypercorn.app_wrappers": "hypercorn:begin_in_server",
+    "starlette.applications": "starlette:begin_in_application",
+    "starlette.background": "starlette_background:begin_in_tasks",
+    # The package, not its module: what a module is imported by has no version yet.
+    "uvicorn": "uvicorn:begin_in_server",
     "wsgiref.simple_server": "wsgiref:begin_in_server",
 }
 
@@ -19,6 +29,7 @@ INSIDE = {
     "django.db.backends.utils": "django_db:trace_cursors",
     "django.template.base": "django_templates:trace_templates",
     "django.template.loader_tags": "django_templates:trace_blocks",
+    "fastapi.routing": "fastapi:name_transactions",
     "httpx": "httpx:trace_requests",
     "jinja2": "jinja2:trace_templates",
     "psycopg": "psycopg:trace_cursors",
@@ -30,5 +41,7 @@ INSIDE = {
     "sqlalchemy.dialects.mysql.mysqldb": "sqlalchemy:trace_mysqldb",
     "sqlalchemy.dialects.postgresql.psycopg2": "sqlalchemy:trace_psycopg2",
     "sqlite3.dbapi2": "sqlite3:trace_cursors",
+    "starlette.routing": "starlette:name_transactions",
     "urllib3": "urllib3:trace_requests",
+    "werkzeug.middleware.dispatcher": "flask:know_mounts",
 }

@@ -19,16 +19,9 @@ from xray._log import warn_once
 from xray._traceback import drop_own_frame, error_name
 from xray._xray import Transaction, begin_request, current_request, recording
 from xray.integrations import django_names as names
+from xray.integrations import wsgi
 from xray.integrations._base import fail, wrap
 from xray.integrations._django_version import require_django
-
-#: ``WSGIHandler`` once it begins transactions.
-_handlers: list[type] = []
-
-
-def is_beginning_handler(app: object) -> bool:
-    """Whether ``app`` begins transactions by itself."""
-    return isinstance(app, tuple(_handlers))
 
 
 def name_transactions() -> None:
@@ -49,7 +42,7 @@ def begin_in_handler() -> None:
 
     require_django()
     wrap(WSGIHandler, "__call__", _call)
-    _handlers.append(WSGIHandler)
+    wsgi.register(WSGIHandler)
 
 
 class Middleware:
@@ -85,7 +78,7 @@ class Middleware:
             drop_own_frame(error)
             raise
         transaction.returned()
-        if not _name_by_match(transaction, request):
+        if not name_by_match(transaction, request):
             _name_by_request(transaction, request)
         _end_with(_response_of(response), transaction)
         return response
@@ -225,11 +218,11 @@ def _name_by_answer(transaction: Transaction, response: HttpResponseBase | None,
         request = response._resource_closers[-1].__self__  # type: ignore[union-attr]
     except (AttributeError, IndexError):
         request = None
-    if not _name_by_match(transaction, request):
+    if not name_by_match(transaction, request):
         _name_by_environ(transaction, environ)
 
 
-def _name_by_match(transaction: Transaction, request: Any) -> bool:
+def name_by_match(transaction: Transaction, request: Any) -> bool:
     """Name a transaction by the view that Django found; False when there is none and no other name."""
     try:
         match = request.resolver_match

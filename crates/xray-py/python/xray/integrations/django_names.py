@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -13,16 +12,16 @@ from django.conf import settings
 from django.urls import Resolver404, get_resolver
 from django.utils import translation
 
+from xray.integrations._views import view_name
+
 if TYPE_CHECKING:
     from xray._application import Route
     from xray._xray import Transaction
 
 #: More routes than any list that people read.
 _MAX_ROUTES = 10_000
-#: Decorators around one view.
-_MAX_WRAPPERS = 64
-#: Views whose names are remembered; an application that makes views as it runs starts over.
-_MAX_VIEWS = 10_000
+#: Names that are remembered; an application that makes views as it runs starts over.
+_MAX_NAMES = 10_000
 
 
 class EarlyName(NamedTuple):
@@ -51,7 +50,7 @@ def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
     """Name a transaction by the match that Django found."""
     url_name = match.view_name if match.url_name else None
     number = transaction.set_route(request.method, match.route, view_name(match.func), url_name, request.path)
-    if len(known) >= _MAX_VIEWS:
+    if len(known) >= _MAX_NAMES:
         known.clear()
     try:
         known[match.func, match.route, request.method] = number
@@ -88,43 +87,6 @@ class Django:
     def resolve_path(self, path: str) -> str | None:
         match = _resolve(path, None)
         return None if match is None else match.route
-
-
-def view_name(view: Any) -> str:
-    """``blog.views.tag_detail`` of a view, however it is decorated; a class-based view has the name of its class."""
-    remembered = _views.get(id(view))
-    if remembered is not None and remembered[0] is view:
-        return remembered[1]
-    name = _name_of_view(view)
-    if len(_views) >= _MAX_VIEWS:
-        _views.clear()
-    # With the view, so that the id stays its own.
-    _views[id(view)] = view, name
-    return name
-
-
-_views: dict[int, tuple[Any, str]] = {}
-
-
-def _name_of_view(view: Any) -> str:
-    for _ in range(_MAX_WRAPPERS):
-        # Django's and Django REST framework's mark on what `as_view()` gives; decorators copy it.
-        view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
-        if isinstance(view_class, type):
-            view = view_class
-            break
-        inner = view.func if isinstance(view, functools.partial) else getattr(view, "__wrapped__", None)
-        if inner is None:
-            break
-        view = inner
-    if not hasattr(view, "__qualname__"):
-        view = type(view)
-    name = str(view.__qualname__)
-    if isinstance(view, type) and not name.endswith(view.__name__):
-        # A class made for a function, and given its name, as `api_view` does.
-        name = view.__name__
-    module = getattr(view, "__module__", None)
-    return f"{module}.{name}" if module else name
 
 
 def _resolve(path: str, urlconf: Any) -> Any:

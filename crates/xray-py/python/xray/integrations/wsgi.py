@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from xray._traceback import drop_own_frame, error_name
 from xray._xray import begin_request, method_name
 from xray.integrations._base import fail
+from xray.integrations._inside import is_named_inside, name_of
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 #: Set on classes whose code is not Python's own static C code.
 _HEAP_TYPE = 1 << 9
 _Generator = type(_ for _ in ())
+#: Classes whose calls begin transactions.
+_beginning: list[type] = []
 
 
 def wsgi(app: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
@@ -33,18 +34,22 @@ def wsgi(app: Callable[..., Any], name: str | None = None) -> Callable[..., Any]
     from xray._install import install
 
     install()
-    return WSGIApplication(app, name or _name_of(app))
+    return WSGIApplication(app, name or name_of(app))
 
 
 def served(server: Any, app: Any, name: str | None = None) -> Any:
-    """The application as ``server`` shall call it: wrapped once, and not where Django's handler begins transactions."""
-    django = sys.modules.get("xray.integrations.django")
-    if django is not None and django.is_beginning_handler(app):
+    """The application as ``server`` shall call it: wrapped once, or as it is where its class begins transactions."""
+    if isinstance(app, tuple(_beginning)):
         return app
     known = vars(server).get("_xray_app")
     if known is None or known.__wrapped__ is not app:
         known = vars(server)["_xray_app"] = wsgi(app, name)
     return known
+
+
+def register(application: type) -> None:
+    """Make known a class of applications whose calls begin transactions."""
+    _beginning.append(application)
 
 
 class WSGIApplication:
@@ -54,8 +59,8 @@ class WSGIApplication:
         self.__wrapped__ = app
         self._xray_name = name
         # A name decides whether a request is traced, so it is given before the application runs, except where the
-        # application does that itself. Known after the first request; until then Django is taken to be inside.
-        self._xray_named_inside = "django.core.handlers.wsgi" in sys.modules
+        # application does that itself. Known after the first request; until then a framework is taken to be inside.
+        self._xray_named_inside = is_named_inside()
 
     def __getattr__(self, name: str) -> Any:
         if name == "__wrapped__":
@@ -75,7 +80,7 @@ class WSGIApplication:
         if not self._xray_named_inside:
             transaction.set_name(self._xray_name)
         try:
-            body = self.__wrapped__(environ, _StartResponse(transaction, start_response))
+            body = self.__wrapped__(environ, StartResponse(transaction, start_response))
         except BaseException as error:
             fail(transaction, error)
             if not transaction.named:
@@ -87,10 +92,10 @@ class WSGIApplication:
         if self._xray_named_inside and not transaction.named:
             transaction.set_name(self._xray_name)
             self._xray_named_inside = False
-        return _watched(body, environ, transaction)
+        return watched(body, environ, transaction)
 
 
-class _StartResponse:
+class StartResponse:
     """The server's ``start_response``; notes the status."""
 
     __slots__ = ("_start_response", "_transaction")
@@ -116,7 +121,7 @@ class _StartResponse:
             raise
 
 
-def _watched(body: Any, environ: dict[str, Any], transaction: Transaction) -> Any:
+def watched(body: Any, environ: dict[str, Any], transaction: Transaction) -> Any:
     """The body such that the transaction ends with it; as it is where the server must see its type."""
     if isinstance(body, list | tuple | bytes | str):
         transaction.end()
@@ -194,9 +199,3 @@ class _Body:
             raise
         finally:
             self._transaction.end()
-
-
-def _name_of(app: Any) -> str:
-    """``module:name`` of an application; an object is named by its class."""
-    named = app if hasattr(app, "__qualname__") else type(app)
-    return f"{named.__module__}:{named.__qualname__}"

@@ -1,0 +1,117 @@
+"""Starlette, and what is made of it: requests begin in ``Starlette.__call__``, their routes name them.
+
+While a session records, a request is named before anything of it runs, by what the router will find; else when the
+router has found it, before the endpoint runs. Of a mounted application the names are below those of the mount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xray import _application
+from xray._log import warn_once
+from xray._traceback import drop_own_frame
+from xray._xray import recording
+from xray.integrations import asgi
+from xray.integrations import starlette_names as names
+from xray.integrations._base import wrap
+from xray.integrations._inside import register_naming
+from xray.integrations._starlette_version import require_starlette
+
+
+def begin_in_application() -> None:
+    """Begin transactions in ``Starlette.__call__``."""
+    from starlette.applications import Starlette
+
+    require_starlette()
+    wrap(Starlette, "__call__", call)
+    names.routing_applications.append(Starlette)
+    asgi.register(Starlette, names.set_early, names.set_last, begins=True)
+    register_naming(Starlette, names.routes, names.resolve_path)
+
+
+def name_transactions() -> None:
+    """Give names to transactions where routes are found."""
+    from starlette import routing
+
+    require_starlette()
+    for route in (routing.Route, routing.WebSocketRoute):
+        wrap(route, "handle", _handle)
+    for mount in (routing.Mount, routing.Host):
+        wrap(mount, "handle", _handle_mount)
+    asgi.register(routing.Router, names.set_early, names.set_last, begins=False)
+    register_naming(routing.Router, names.routes, names.resolve_path)
+    _application.register(names.known_applications)
+
+
+def call(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``__call__`` of an application class that begins transactions."""
+
+    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        transaction = asgi.begin_answer(scope)
+        if transaction is None:
+            if scope["type"] == "lifespan":
+                names.known_applications.add(self)
+            elif recording():
+                _name_early_inside(self, scope)
+            try:
+                return await original(self, scope, receive, send)
+            except BaseException as error:
+                drop_own_frame(error)
+                raise
+        names.known_applications.add(self)
+        if recording():
+            names.set_early(self, transaction, scope)
+        try:
+            watched = asgi.watched(send, transaction, scope, names.set_last, self)
+            return await original(self, scope, receive, watched)
+        except BaseException as error:
+            asgi.end_with(error, transaction, scope, names.set_last, self)
+            drop_own_frame(error)
+            raise
+        finally:
+            asgi.end(transaction, scope, names.set_last, self)
+
+    return __call__
+
+
+def _name_early_inside(app: Any, scope: Any) -> None:
+    transaction = asgi.answering(scope)
+    if transaction is not None and not transaction.named:
+        names.set_early(app, transaction, scope)
+
+
+def name_by(how: Callable[[Any, Any, Any], None], route: Any, scope: Any) -> None:
+    """Give the request that is being answered the name of a route; never fails."""
+    transaction = asgi.answering(scope)
+    if transaction is not None:
+        try:
+            how(transaction, route, scope)
+        except Exception:
+            # A route of a class of the application.
+            warn_once("xray cannot name a request by its route", exc_info=True)
+
+
+def _handle(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        name_by(names.set_route, self, scope)
+        try:
+            return await original(self, scope, receive, send)
+        except BaseException as error:
+            drop_own_frame(error)
+            raise
+
+    return handle
+
+
+def _handle_mount(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        name_by(names.enter_mount, self, scope)
+        try:
+            return await original(self, scope, receive, send)
+        except BaseException as error:
+            drop_own_frame(error)
+            raise
+
+    return handle
