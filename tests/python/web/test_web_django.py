@@ -80,9 +80,7 @@ def test_the_prefix_of_a_proxy_is_in_no_name(asgi_site, recorder):
     }
 
 
-@pytest.mark.parametrize(
-    "path, error", [("/fails/", "builtins.ValueError"), ("/async-fails/", "builtins.LookupError")]
-)
+@pytest.mark.parametrize("path, error", [("/fails/", "builtins.ValueError"), ("/async-fails/", "builtins.LookupError")])
 def test_an_exception_is_noted_that_django_answers(asgi_site, recorder, path, error):
     assert call(asgi_site, path).status == 500
     assert (recorder.only.status, recorder.only.error) == (500, error)
