@@ -104,7 +104,10 @@ def ask(port, path, method="GET"):
 def transactions():
     """What ``xray transactions`` knows, by name."""
     finished = subprocess.run(
-        [sys.executable, "-m", "xray", "transactions", "--json"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "xray", "transactions", "--app", "served", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert finished.returncode == 0, finished.stderr
     return {item["name"]: item for item in json.loads(finished.stdout)["transactions"]}
