@@ -17,18 +17,14 @@ pub const STACK_NODES: usize = 200_000;
 pub const SAMPLE_BATCH_NS: u64 = 100_000_000;
 /// Longest sleep of the sampler between two looks at whether it shall stop, in nanoseconds.
 pub const STOP_CHECK_NS: u64 = 200_000_000;
-/// Nodes of one recorder: 1 MB of 72-byte nodes.
-pub const RECORDER_NODES: usize = 14_000;
-/// Open calls of one recorder that have times of their own.
-pub const RECORDER_DEPTH: usize = 32_768;
+/// Memory of one trace in flight, in bytes: that of all its recorders together.
+pub const TRACE_BYTES: usize = 1 << 20;
 /// Timeline entries of one trace.
 pub const TIMELINE_ENTRIES: usize = 2_000;
 /// Recorded arguments of one recorder, in bytes.
 pub const ARGUMENTS_BYTES: usize = 128 << 10;
 /// Recorded arguments of one call, in bytes; more is cut.
 pub const ARGUMENTS_CALL_BYTES: usize = 512;
-/// Functions counted by name only, in one recorder whose nodes are full.
-pub const RECORDER_FUNCTIONS: usize = 20_000;
 /// Traced transactions in flight in one process.
 pub const TRACES_IN_FLIGHT: u32 = 16;
 /// Nodes of the call tree over all traces of one process.

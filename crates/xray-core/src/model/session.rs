@@ -126,7 +126,7 @@ pub enum LossKind {
     UnmatchedReturns,
     /// Distinct functions over the symbol limit.
     SymbolsFull,
-    /// Transactions not traced because a new recorder could not be had.
+    /// Matching transactions that were timed and not traced because as many as may be were being traced.
     Recorders,
     /// Transaction records that found the channel full: counted, but missing in latency and series.
     RecordChannel,

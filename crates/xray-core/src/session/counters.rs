@@ -94,7 +94,7 @@ fn capacity(kind: LossKind) -> u64 {
     let capacity = match kind {
         LossKind::TraceChannel => limits::TRACE_CHANNEL,
         LossKind::SampleChannel => limits::SAMPLE_CHANNEL,
-        LossKind::PathsFolded => limits::RECORDER_NODES,
+        LossKind::PathsFolded => limits::TRACE_BYTES,
         LossKind::SampleTreeFull => limits::SAMPLE_TREE_NODES,
         LossKind::CallTreeFull => limits::CALL_TREE_NODES,
         LossKind::SymbolsFull => limits::SYMBOLS,

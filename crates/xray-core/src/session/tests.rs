@@ -9,7 +9,7 @@ use crate::format;
 use crate::limits::{DRAIN_NS, EXIT_DRAIN_NS, RECORD_CHANNEL, TRACE_CHANNEL};
 use crate::model::{LossKind, Note, NoteCode, ProcessEnd, SessionData, Severity, ThreadKind, ThreadState, TraceId};
 use crate::sample::{FrameAt, Sample, SampleBatch, Seen, StackId, StackNode, Stacks};
-use crate::trace::{Entry, Exit, Recorder};
+use crate::trace::{Allowance, Entry, Exit, Recorder};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -19,7 +19,7 @@ const SECOND: u64 = 1_000 * MS;
 /// A trace of `duration_ns`: the transaction calls 2, which calls 4 `calls` times in half of the time.
 fn finished(id: u64, duration_ns: u64, calls: u64) -> FinishedTrace {
     let mut recorder = Recorder::new();
-    recorder.begin(0);
+    recorder.begin(0, Allowance::default());
     recorder.enter(CallKey(2), Entry::Start, 0);
     for call in 0..calls {
         recorder.enter(CallKey(4), Entry::Start, call * duration_ns / (2 * calls));

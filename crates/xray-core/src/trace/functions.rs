@@ -1,6 +1,10 @@
 //! Exact totals by function for the calls whose path has no node: what is left when the pool is full.
 
-use super::index::{Index, hash};
+use super::allowance::Allowance;
+use super::index::{INDEX_BYTES, Index, hash};
+
+/// Position of the entry that stands for the functions without one. Below the bit that tells a position from a node.
+const REST: u32 = (1 << 31) - 1;
 
 /// Totals of one function.
 #[derive(Clone, Debug)]
@@ -54,39 +58,55 @@ impl Function {
     }
 }
 
-/// The functions of one recorder. The entry after the last possible one stands for all further functions.
+/// Memory of one function.
+const FUNCTION_BYTES: usize = size_of::<Function>() + INDEX_BYTES;
+
+/// The functions of one recorder, and one entry for all that had no memory left.
 #[derive(Debug)]
 pub(super) struct Functions {
     entries: Vec<Function>,
-    capacity: usize,
+    most: usize,
     index: Index,
     rest: Function,
 }
 
 impl Functions {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: Vec::with_capacity(capacity), capacity, index: Index::new(capacity), rest: Function::new(0) }
+    /// For at most so many functions, if there is memory.
+    pub(super) fn new(most: usize) -> Self {
+        Self { entries: Vec::new(), most, index: Index::default(), rest: Function::new(0) }
     }
 
+    /// Empties it, and gives its memory up: few traces need it.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.index.clear();
+        if self.entries.capacity() > 0 {
+            *self = Self::new(self.most);
+        }
         self.rest = Function::new(0);
     }
 
     /// The position of the function, and whether it is new.
-    pub(super) fn position(&mut self, key: u64) -> (u32, bool) {
+    pub(super) fn position(&mut self, key: u64, memory: &Allowance) -> (u32, bool) {
         let entries = &self.entries;
         if let Some(found) = self.index.find(hash(key, 0), |at| entries[at as usize].key == key) {
             return (found, false);
         }
-        if self.entries.len() >= self.capacity {
-            return (self.capacity as u32, false);
+        if self.entries.len() == self.entries.capacity() {
+            let now = self.entries.len();
+            match memory.grow(now, self.most, FUNCTION_BYTES, 0) {
+                Some(more) => self.entries.reserve_exact(more),
+                None => return (REST, false),
+            }
         }
         let position = self.entries.len() as u32;
         self.entries.push(Function::new(key));
-        self.index.add(hash(key, 0), position);
+        let entries = &self.entries;
+        self.index.add(position, |at| hash(entries[at as usize].key, 0));
         (position, true)
+    }
+
+    /// Memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Function>() + self.index.bytes()
     }
 
     pub(super) fn at(&mut self, position: u32) -> &mut Function {

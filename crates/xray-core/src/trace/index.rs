@@ -1,19 +1,20 @@
-//! A fixed-size hash index from keys to positions in an array; never allocates after it was made.
+//! A hash index from keys to positions in an array, which holds the keys.
 
-/// Open addressing with linear probing over positions. The array it points into holds the keys.
-#[derive(Debug)]
+/// Slots of a new index.
+const FIRST: usize = 32;
+
+/// Memory of one entry at most, in bytes: a quarter of the slots is in use after they have doubled.
+pub(super) const INDEX_BYTES: usize = 4 * size_of::<u32>();
+
+/// Open addressing with linear probing over positions; at most half of the slots are ever used.
+#[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Position + 1; 0 is free, so that a new index is untouched zero pages.
+    /// Position + 1; 0 is free. Empty until something is added.
     slots: Vec<u32>,
     used: usize,
 }
 
 impl Index {
-    /// An index for at most `capacity` positions; at most half of its slots are ever used.
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { slots: vec![0; (capacity.max(1) * 2).next_power_of_two()], used: 0 }
-    }
-
     pub(super) fn clear(&mut self) {
         if self.used > 0 {
             self.slots.fill(0);
@@ -23,7 +24,7 @@ impl Index {
 
     /// The position for which `is` holds, among those added with this hash.
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.slots.len() - 1;
+        let mask = self.slots.len().checked_sub(1)?;
         let mut at = hash as usize & mask;
         loop {
             match self.slots[at] {
@@ -34,19 +35,29 @@ impl Index {
         }
     }
 
-    /// Adds a position that is not there yet.
-    pub(super) fn add(&mut self, hash: u64, position: u32) {
-        let mask = self.slots.len() - 1;
-        if self.used > mask / 2 {
-            debug_assert!(false, "more positions than the index was made for");
-            return;
+    /// Adds a position that is not there yet; `hash_of` gives the hash of any position.
+    pub(super) fn add(&mut self, position: u32, hash_of: impl Fn(u32) -> u64) {
+        if 2 * (self.used + 1) > self.slots.len() {
+            let slots = (2 * self.slots.len()).max(FIRST);
+            let old = std::mem::replace(&mut self.slots, vec![0; slots]);
+            old.into_iter().filter(|slot| *slot > 0).for_each(|slot| self.put(slot, hash_of(slot - 1)));
         }
+        self.put(position + 1, hash_of(position));
+        self.used += 1;
+    }
+
+    fn put(&mut self, slot: u32, hash: u64) {
+        let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         while self.slots[at] != 0 {
             at = (at + 1) & mask;
         }
-        self.slots[at] = position + 1;
-        self.used += 1;
+        self.slots[at] = slot;
+    }
+
+    /// Memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u32>()
     }
 }
 
@@ -61,11 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_was_added_and_nothing_else_also_when_filled() {
+    fn finds_what_was_added_and_nothing_else_while_it_grows() {
         let keys: Vec<u64> = (0..1_000).map(|i| 0x7f00_0000_0000 + i * 192).collect();
-        let mut index = Index::new(keys.len());
-        for (position, key) in keys.iter().enumerate() {
-            index.add(hash(*key, 7), position as u32);
+        let hash_of = |position: u32| hash(keys[position as usize], 7);
+        let mut index = Index::default();
+        assert_eq!(index.find(hash(keys[0], 7), |_| true), None);
+        for position in 0..keys.len() as u32 {
+            index.add(position, hash_of);
+            assert!(index.bytes() <= (position as usize + 1 + FIRST) * INDEX_BYTES);
         }
         for (position, key) in keys.iter().enumerate() {
             assert_eq!(index.find(hash(*key, 7), |p| keys[p as usize] == *key), Some(position as u32));

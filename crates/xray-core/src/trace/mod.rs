@@ -3,6 +3,7 @@
 //! A [`Recorder`] is filled in the hot path, by every call and return of a traced transaction. It gives a
 //! [`RecordedTree`] in raw clock ticks, which [`TraceBody`] turns into the model's nodes and timeline.
 
+mod allowance;
 mod arguments;
 mod convert;
 mod functions;
@@ -18,6 +19,7 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::Allowance;
 pub use convert::{Strand, Subject, TraceBody};
 pub use recorder::Recorder;
 pub use scale::TickScale;

@@ -1,6 +1,6 @@
 //! A second, naive recorder that gives out every nanosecond as it passes, to check the real one against.
 
-use super::{CallKey, Entered, Entry, Exit, NodeName, RecordedTree, Recorder};
+use super::{Allowance, CallKey, Entered, Entry, Exit, NodeName, RecordedTree, Recorder};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -109,7 +109,7 @@ fn event() -> impl Strategy<Value = Event> {
 fn run(recorder: &mut Recorder, events: &[Event]) -> (RecordedTree, Oracle, u64) {
     let mut oracle = Oracle::default();
     let (mut clock, mut furthest) = (1_000_i64, 1_000_i64);
-    recorder.begin(clock as u64);
+    recorder.begin(clock as u64, Allowance::default());
     oracle.pass(0);
     for event in events {
         match event {
@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn the_recorder_equals_the_oracle(events in prop::collection::vec(event(), 0..300)) {
         let mut recorder = Recorder::with_bounds(1_000, 10, 1_000, 1_000);
-        recorder.begin(5);
+        recorder.begin(5, Allowance::default());
         recorder.enter(CallKey(98), Entry::Start, 9);
         let (tree, oracle, elapsed) = run(&mut recorder, &events);
         check_sums(&tree, elapsed)?;

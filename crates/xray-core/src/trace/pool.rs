@@ -1,6 +1,9 @@
 //! The nodes of the call tree, in one preallocated array, and the lookup of a node's child.
 
-use super::index::{Index, hash};
+use super::allowance::Allowance;
+use super::index::{INDEX_BYTES, Index, hash};
+
+use crate::limits::TRACE_BYTES;
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -74,27 +77,59 @@ pub(super) enum Child {
 pub(super) struct Pool {
     pub(super) nodes: Vec<Node>,
     pub(super) rare: Vec<Rare>,
-    capacity: usize,
+    most: usize,
     wide: Index,
 }
 
+/// Nodes of a new pool.
+const FIRST: usize = 16;
+/// Memory of one node.
+const NODE_BYTES: usize = size_of::<Node>() + size_of::<Rare>() + INDEX_BYTES;
+/// Left for everything else, when nodes take memory: a quarter of a trace's.
+const KEEP: usize = TRACE_BYTES / 4;
+
 impl Pool {
-    pub(super) fn new(capacity: usize) -> Self {
-        let capacity = capacity.clamp(1, usize::from(u16::MAX));
-        Self {
-            nodes: Vec::with_capacity(capacity),
-            rare: Vec::with_capacity(capacity),
-            capacity,
-            wide: Index::new(capacity),
-        }
+    /// A pool for at most so many nodes, if there is memory.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.clamp(1, usize::from(u16::MAX));
+        Self { nodes: Vec::new(), rare: Vec::new(), most, wide: Index::default() }
     }
 
-    /// Empties it and makes the root.
-    pub(super) fn begin(&mut self) {
+    /// Empties it and makes the root. Memory from before is taken from the allowance, or given up.
+    pub(super) fn begin(&mut self, memory: &Allowance) {
         self.nodes.clear();
         self.rare.clear();
         self.wide.clear();
+        let held = self.nodes.capacity().max(FIRST.min(self.most));
+        if held > FIRST && !memory.take(held * NODE_BYTES, KEEP) {
+            *self = Self::new(self.most);
+        }
+        if held <= FIRST || self.nodes.capacity() == 0 {
+            memory.take_anyway(FIRST.min(self.most) * NODE_BYTES);
+            self.reserve(FIRST.min(self.most));
+        }
         self.push(0, NONE);
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.nodes.reserve_exact(more);
+        self.rare.reserve_exact(more);
+    }
+
+    /// Room for one more node.
+    fn has_room(&mut self, memory: &Allowance) -> bool {
+        let now = self.nodes.len();
+        if now < self.nodes.capacity() {
+            return true;
+        }
+        let Some(more) = memory.grow(now, self.most, NODE_BYTES, KEEP) else { return false };
+        self.reserve(more);
+        true
+    }
+
+    /// Memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.nodes.capacity() * size_of::<Node>() + self.rare.capacity() * size_of::<Rare>() + self.wide.bytes()
     }
 
     /// The child of `parent` with this key, if it is the one that was entered last or the one after it.
@@ -116,14 +151,14 @@ impl Pool {
 
     /// The child of `parent` with this key. Callees mostly come in the same order again, so the search begins after
     /// the last one and goes round.
-    pub(super) fn child(&mut self, parent: u32, key: u64) -> Child {
+    pub(super) fn child(&mut self, parent: u32, key: u64, memory: &Allowance) -> Child {
         let Node { last_child: last, first_child: first, children, .. } = self.nodes[parent as usize];
         if children > WIDE {
             let (nodes, rare) = (&self.nodes, &self.rare);
             let is = |at: u32| nodes[at as usize].key() == key && rare[at as usize].parent == parent;
             return match self.wide.find(hash(key, u64::from(parent)), is) {
                 Some(found) => self.found(parent, found),
-                None => self.insert(parent, last, key),
+                None => self.insert(parent, last, key, memory),
             };
         }
         let mut tail = last;
@@ -147,7 +182,7 @@ impl Pool {
             }
             at = node.next_sibling;
         }
-        self.insert(parent, tail, key)
+        self.insert(parent, tail, key, memory)
     }
 
     /// The node of xray's own code: found again by every path to it, and counted by none.
@@ -169,8 +204,8 @@ impl Pool {
     }
 
     #[cold]
-    fn insert(&mut self, parent: u32, after: u32, key: u64) -> Child {
-        if self.nodes.len() >= self.capacity {
+    fn insert(&mut self, parent: u32, after: u32, key: u64, memory: &Allowance) -> Child {
+        if !self.has_room(memory) {
             return Child::Full;
         }
         let id = self.push(key, parent);
@@ -187,17 +222,21 @@ impl Pool {
         match node.children {
             ..=WIDE => {}
             children if children == WIDE + 1 => self.index_children(parent),
-            _ => self.wide.add(hash(key, u64::from(parent)), id),
+            _ => self.index_child(id),
         }
         Child::New(id)
+    }
+
+    fn index_child(&mut self, id: u32) {
+        let (nodes, rare) = (&self.nodes, &self.rare);
+        self.wide.add(id, |at| hash(nodes[at as usize].key(), u64::from(rare[at as usize].parent)));
     }
 
     fn index_children(&mut self, parent: u32) {
         let mut at = self.nodes[parent as usize].first_child;
         while at != NONE {
-            let node = &self.nodes[at as usize];
-            self.wide.add(hash(node.key(), u64::from(parent)), at);
-            at = node.next_sibling;
+            self.index_child(at);
+            at = self.nodes[at as usize].next_sibling;
         }
     }
 
@@ -247,17 +286,18 @@ mod tests {
     #[test]
     fn children_are_found_again_few_or_many_in_any_order() {
         let mut pool = Pool::new(1_000);
-        pool.begin();
+        let memory = Allowance::default();
+        pool.begin(&memory);
         let mut ids = Vec::new();
         for key in 1..=300_u64 {
-            match pool.child(ROOT, key) {
+            match pool.child(ROOT, key, &memory) {
                 Child::New(id) => ids.push(id),
                 _ => panic!("{key} is new"),
             }
         }
         for step in 0..300_usize {
             let at = step * 7 % 300;
-            assert!(matches!(pool.child(ROOT, at as u64 + 1), Child::Known(id) if id == ids[at]));
+            assert!(matches!(pool.child(ROOT, at as u64 + 1, &memory), Child::Known(id) if id == ids[at]));
         }
         let mut seen = 0;
         pool.preorder(|_, _, _| seen += 1);
@@ -267,11 +307,12 @@ mod tests {
     #[test]
     fn a_full_pool_says_so_and_still_finds_what_it_has() {
         let mut pool = Pool::new(3);
-        pool.begin();
-        assert!(matches!(pool.child(ROOT, 10), Child::New(1)));
-        assert!(matches!(pool.child(1, 20), Child::New(2)));
-        assert!(matches!(pool.child(1, 30), Child::Full));
-        assert!(matches!(pool.child(ROOT, 40), Child::Full));
-        assert!(matches!(pool.child(1, 20), Child::Known(2)));
+        let memory = Allowance::default();
+        pool.begin(&memory);
+        assert!(matches!(pool.child(ROOT, 10, &memory), Child::New(1)));
+        assert!(matches!(pool.child(1, 20, &memory), Child::New(2)));
+        assert!(matches!(pool.child(1, 30, &memory), Child::Full));
+        assert!(matches!(pool.child(ROOT, 40, &memory), Child::Full));
+        assert!(matches!(pool.child(1, 20, &memory), Child::Known(2)));
     }
 }

@@ -1,12 +1,13 @@
 //! The hot path: one call and one return of a traced context.
 
+use super::allowance::Allowance;
 use super::arguments::Arguments;
 use super::functions::Functions;
 use super::pool::{Child, Pool, ROOT};
 use super::timeline::{Kept, Timeline};
 use super::tree::RecordedTree;
 use super::{CallKey, Entered, Entry, Exit};
-use crate::limits::{RECORDER_DEPTH, RECORDER_FUNCTIONS, RECORDER_NODES, TIMELINE_ENTRIES};
+use crate::limits::{TIMELINE_ENTRIES, TRACE_BYTES};
 
 /// From here on a frame's `node` is a position among the functions, not a node.
 pub(super) const FUNCTION: u32 = 1 << 31;
@@ -22,6 +23,11 @@ struct Frame {
     calls: u64,
     place: Place,
 }
+
+/// Open calls that a new recorder has room for.
+const FIRST_DEPTH: usize = 32;
+/// Left for the functions and the timeline, when the stack takes memory.
+const KEEP: usize = TRACE_BYTES / 8;
 
 /// Where an open call is counted, in one word: frames are written and read field by field in the hot path, and a
 /// wide load of narrow stores waits for them.
@@ -74,20 +80,22 @@ impl Place {
 /// The call tree and the timeline of one context, while they grow. All times are ticks of the caller's clock, which
 /// may differ a little between cores: a time before the last one counts as the last one.
 ///
-/// Nothing here allocates between [`Self::begin`] and [`Self::finish`] but for the arguments of marked functions, and
-/// nothing panics: events without sense are ignored and counted.
+/// Memory is taken from the trace's [`Allowance`] as it is needed, and only where something is seen for the first time or
+/// is deeper than all before. Nothing panics: events without sense are ignored and counted.
 ///
 /// - Direct recursion folds into one node: calls and depth are counted, its total once.
-/// - When the nodes are used up, calls on new paths are counted by function, exactly, and come out below one node
-///   [`super::NodeName::Other`].
-/// - Calls nested deeper than [`RECORDER_DEPTH`] are counted in the same way, without times of their own.
+/// - When there is no memory for more nodes, calls on new paths are counted by function, exactly, and come out below
+///   one node [`super::NodeName::Other`].
+/// - Calls nested so deep that there is no memory for them are counted in the same way, without times of their own.
 #[derive(Debug)]
 pub struct Recorder {
     now: u64,
     events: u64,
     calls: u64,
-    /// Never grows: what is deeper than its capacity is only counted.
+    memory: Allowance,
+    /// What is deeper than its capacity, when that cannot grow, is only counted.
     stack: Vec<Frame>,
+    most_depth: usize,
     /// A call is on top when more than so many are open: 1, the root; `usize::MAX` while there are calls too deep.
     base: usize,
     pool: Pool,
@@ -110,9 +118,9 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// A recorder with the bounds of [`crate::limits`]: about 5 MB, of which only what is used is ever touched.
+    /// A recorder that is bounded by its trace's memory alone.
     pub fn new() -> Self {
-        Self::with_bounds(RECORDER_NODES, RECORDER_FUNCTIONS, TIMELINE_ENTRIES, RECORDER_DEPTH)
+        Self::with_bounds(usize::MAX, usize::MAX, TIMELINE_ENTRIES, usize::MAX)
     }
 
     pub(super) fn with_bounds(nodes: usize, functions: usize, timeline: usize, depth: usize) -> Self {
@@ -120,7 +128,9 @@ impl Recorder {
             now: 0,
             events: 0,
             calls: 0,
-            stack: Vec::with_capacity(depth),
+            memory: Allowance::of(0),
+            stack: Vec::new(),
+            most_depth: depth,
             base: 1,
             pool: Pool::new(nodes),
             // The transaction's own entry is made at the end.
@@ -135,16 +145,18 @@ impl Recorder {
         }
     }
 
-    /// Empties it and opens node 0, the transaction (or thread) itself.
-    pub fn begin(&mut self, now: u64) {
+    /// Empties it and opens node 0, the transaction (or thread) itself. What it still holds from before is taken from
+    /// `memory`, or given up.
+    pub fn begin(&mut self, now: u64, memory: Allowance) {
         self.now = now;
         self.events = 0;
         self.calls = 0;
-        self.stack.clear();
-        self.pool.begin();
-        self.timeline.clear();
         self.functions.clear();
         self.arguments.clear();
+        self.begin_stack(&memory);
+        self.pool.begin(&memory);
+        self.timeline.begin(&memory);
+        self.memory = memory;
         self.functions_until = now;
         self.paths_folded = 0;
         (self.too_deep, self.base) = (0, 1);
@@ -153,6 +165,29 @@ impl Recorder {
         self.pool.nodes[ROOT as usize].calls = 1;
         let place = Place::new(ROOT, 1, true);
         self.stack.push(Frame { key: 0, start: now, entered: 0, calls: 0, place });
+    }
+
+    fn begin_stack(&mut self, memory: &Allowance) {
+        self.stack.clear();
+        let (held, first) = (self.stack.capacity(), FIRST_DEPTH.min(self.most_depth));
+        if held > first && memory.take(held * size_of::<Frame>(), KEEP) {
+            return;
+        }
+        memory.take_anyway(first * size_of::<Frame>());
+        self.stack = Vec::with_capacity(first);
+    }
+
+    /// Makes room for deeper calls.
+    #[cold]
+    fn deepen(&mut self) -> bool {
+        let grown = self.memory.grow(self.stack.len(), self.most_depth, size_of::<Frame>(), KEEP);
+        grown.inspect(|more| self.stack.reserve_exact(*more)).is_some()
+    }
+
+    /// Memory in use.
+    pub fn bytes(&self) -> usize {
+        let stack = self.stack.capacity() * size_of::<Frame>();
+        stack + self.pool.bytes() + self.timeline.bytes() + self.functions.bytes() + self.arguments.bytes()
     }
 
     /// A call was entered. Ignored before [`Self::begin`].
@@ -201,7 +236,7 @@ impl Recorder {
     /// its caller's. Right after an [`Self::enter`] that said [`Entered::New`]; at any other time it does nothing.
     pub fn hide_top(&mut self) {
         if self.too_deep > 0 {
-            let (position, _) = self.functions.position(self.last_too_deep);
+            let (position, _) = self.functions.position(self.last_too_deep, &self.memory);
             if let Some(calls) = self.functions.at(position).hide() {
                 self.calls -= calls;
                 self.paths_folded -= calls;
@@ -247,7 +282,7 @@ impl Recorder {
         }
         let open = self.stack.iter().map(|frame| (frame.entered, u64::MAX));
         let ended = self.timeline.kept.iter().map(|call| (call.entered, call.duration));
-        self.arguments.add(*entered, arguments.into(), || open.chain(ended).collect());
+        self.arguments.add(*entered, arguments, &self.memory, || open.chain(ended).collect());
     }
 
     /// Adds rows to the segment on top.
@@ -273,6 +308,7 @@ impl Recorder {
             duration = now.saturating_sub(root.start);
             let node = &mut self.pool.nodes[ROOT as usize];
             (node.total, node.min, node.max) = (duration, duration, duration);
+            self.timeline.kept.reserve_exact(1);
             self.timeline.kept.push(Kept {
                 node: ROOT,
                 is_call: true,
@@ -311,12 +347,6 @@ impl Recorder {
     /// Calls of [`Self::enter`] and [`Self::leave`] since [`Self::begin`].
     pub fn events(&self) -> u64 {
         self.events
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacities(&self) -> [usize; 4] {
-        let (nodes, rare) = (self.pool.nodes.capacity(), self.pool.rare.capacity());
-        [self.stack.capacity(), nodes, rare, self.timeline.kept.capacity()]
     }
 
     #[inline]
@@ -365,21 +395,20 @@ impl Recorder {
     /// Everything but what [`Self::near`] finds.
     #[inline(never)]
     fn enter_elsewhere(&mut self, key: CallKey, how: Entry, now: u64) -> Entered {
-        let below = match self.stack.last() {
-            Some(top) if self.stack.len() < self.stack.capacity() => top.place,
-            Some(_) => return self.enter_too_deep(key, how),
-            None => return Entered::Known,
-        };
+        let Some(below) = self.stack.last().map(|top| top.place) else { return Entered::Known };
+        if self.stack.len() == self.stack.capacity() && !self.deepen() {
+            return self.enter_too_deep(key, how);
+        }
         if below.node() >= FUNCTION {
             return self.enter_function(key, how, below, now);
         }
-        let caller = &self.pool.nodes[below.node() as usize];
-        if caller.is_marked() && caller.key() == key.0 {
-            return self.enter_marked(key, how, now, below.node(), below.depth().saturating_add(1));
+        if self.pool.nodes[below.node() as usize].key() == key.0 {
+            // Direct recursion of a marked function, or one to which only the room was missing.
+            return self.enter_node(key, how, now, below.node(), below.depth().saturating_add(1));
         }
-        let (node, entered) = match self.pool.child(below.node(), key.0) {
+        let (node, entered) = match self.pool.child(below.node(), key.0, &self.memory) {
             Child::Known(node) if self.pool.nodes[node as usize].is_marked() => {
-                return self.enter_marked(key, how, now, node, 1);
+                return self.enter_node(key, how, now, node, 1);
             }
             Child::Known(node) => (node, Entered::Known),
             Child::New(node) => (node, Entered::New),
@@ -394,14 +423,15 @@ impl Recorder {
         entered
     }
 
-    /// A call of a marked node, direct recursion included.
+    /// A call of a node that may be a marked one.
     #[cold]
-    fn enter_marked(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) -> Entered {
+    fn enter_node(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) -> Entered {
         let deepest = &mut self.pool.rare[node as usize].recursion_depth;
         *deepest = (*deepest).max(u32::from(depth));
         self.push(key, how, now, node, depth);
         self.count(node, how);
-        if how == Entry::Start { Entered::Marked } else { Entered::Known }
+        let is_marked = self.pool.nodes[node as usize].is_marked();
+        if is_marked && how == Entry::Start { Entered::Marked } else { Entered::Known }
     }
 
     /// Closes the call on top, of whatever sort.
@@ -415,7 +445,7 @@ impl Recorder {
         if duration >= self.timeline.threshold {
             let (node, is_call) = (place.node(), place.is_call());
             let (left, inside) = (self.events, self.calls.wrapping_sub(calls));
-            self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside });
+            self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside }, &self.memory);
         }
         if place.node() >= FUNCTION {
             return self.close_function(place, how, duration, now);
@@ -430,7 +460,7 @@ impl Recorder {
     #[cold]
     fn enter_function(&mut self, key: CallKey, how: Entry, below: Place, now: u64) -> Entered {
         self.give_out_function_time(below, now);
-        let (position, new) = self.functions.position(key.0);
+        let (position, new) = self.functions.position(key.0, &self.memory);
         let function = self.functions.at(position);
         if function.hidden {
             self.push_hidden(key, now, below);
@@ -479,7 +509,7 @@ impl Recorder {
         self.too_deep += 1;
         self.base = usize::MAX;
         self.last_too_deep = key.0;
-        let (position, new) = self.functions.position(key.0);
+        let (position, new) = self.functions.position(key.0, &self.memory);
         let function = self.functions.at(position);
         if !function.hidden {
             let is_call = how == Entry::Start;
@@ -497,7 +527,7 @@ impl Recorder {
             if self.too_deep == 0 {
                 self.base = 1;
             }
-            let (position, _) = self.functions.position(key.0);
+            let (position, _) = self.functions.position(key.0, &self.memory);
             self.functions.at(position).errors += u64::from(how == Exit::Unwind);
             return;
         }

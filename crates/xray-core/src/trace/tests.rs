@@ -1,7 +1,7 @@
 //! Known truths about the recorder; the random ones are in `oracle`.
 
-use super::{CallKey, Entered, Entry, Exit, NodeName, RecordedNode, RecordedTree, Recorder};
-use crate::limits::{RECORDER_DEPTH, TIMELINE_ENTRIES};
+use super::{Allowance, CallKey, Entered, Entry, Exit, NodeName, RecordedNode, RecordedTree, Recorder};
+use crate::limits::{TIMELINE_ENTRIES, TRACE_BYTES};
 
 const VIEW: CallKey = CallKey(2);
 const HELPER: CallKey = CallKey(4);
@@ -9,7 +9,7 @@ const OWN: CallKey = CallKey(6);
 
 fn recorder() -> Recorder {
     let mut recorder = Recorder::new();
-    recorder.begin(0);
+    recorder.begin(0, Allowance::default());
     recorder
 }
 
@@ -63,7 +63,6 @@ fn indirect_recursion_fifteen_thousand_deep_counts_every_function() {
     for depth in 0..30_000_u64 {
         start(&mut recorder, if depth % 2 == 0 { VIEW } else { HELPER }, depth);
     }
-    assert_eq!(recorder.depth(), 30_000);
     let tree = recorder.finish(30_000);
     let calls = |key| tree.nodes.iter().filter(|n| n.name == NodeName::Call(key)).map(|n| n.calls).sum::<u64>();
     assert_eq!((calls(VIEW), calls(HELPER), tree.calls), (15_000, 15_000, 30_001));
@@ -73,20 +72,22 @@ fn indirect_recursion_fifteen_thousand_deep_counts_every_function() {
 
 #[test]
 fn deeper_than_the_stack_is_still_counted() {
-    let mut recorder = recorder();
-    for _ in 0..RECORDER_DEPTH + 500 {
+    const DEPTH: usize = 1_000;
+    let mut recorder = Recorder::with_bounds(100, 100, 100, DEPTH);
+    recorder.begin(0, Allowance::default());
+    for _ in 0..DEPTH + 500 {
         start(&mut recorder, VIEW, 0);
     }
     assert_eq!(start(&mut recorder, OWN, 0), Entered::New);
     recorder.hide_top();
     recorder.leave(OWN, Exit::Return, 1);
     recorder.leave(VIEW, Exit::Unwind, 1);
-    for _ in 1..RECORDER_DEPTH + 500 {
+    for _ in 1..DEPTH + 500 {
         recorder.leave(VIEW, Exit::Return, 1);
     }
     assert_eq!(recorder.depth(), 0);
     let tree = recorder.finish(2);
-    assert_eq!(tree.calls, RECORDER_DEPTH as u64 + 501);
+    assert_eq!(tree.calls, DEPTH as u64 + 501);
     assert_eq!(tree.nodes.iter().map(|n| n.calls).sum::<u64>(), tree.calls);
     assert_eq!(tree.nodes.iter().map(|n| n.errors).sum::<u64>(), 1);
     assert_eq!(tree.nodes.iter().map(|n| n.self_ticks).sum::<u64>(), 2);
@@ -95,14 +96,16 @@ fn deeper_than_the_stack_is_still_counted() {
 #[test]
 fn ten_million_calls_take_no_memory() {
     let mut recorder = recorder();
-    let before = recorder.capacities();
-    for now in 0..5_000_000 {
+    let mut call_both = |now: u64| {
         start(&mut recorder, VIEW, 2 * now);
         start(&mut recorder, HELPER, 2 * now);
         recorder.leave(HELPER, Exit::Return, 2 * now + now % 2);
         recorder.leave(VIEW, Exit::Return, 2 * now + 1);
-    }
-    assert_eq!(recorder.capacities(), before);
+        recorder.bytes()
+    };
+    let after_a_few = (0..5_000).map(&mut call_both).max();
+    let after_all = (5_000..5_000_000).map(&mut call_both).max();
+    assert_eq!(after_a_few, after_all);
     let tree = recorder.finish(10_000_000);
     assert_eq!((tree.calls, tree.events), (10_000_001, 20_000_000));
     assert_eq!((tree.nodes.len(), node(&tree, VIEW).total), (3, 5_000_000));
@@ -209,7 +212,7 @@ fn events_without_a_trace_are_ignored() {
 fn a_recorder_used_again_knows_nothing_of_before() {
     let mut recorder = Recorder::with_bounds(3, 4, 10, 100);
     let run = |recorder: &mut Recorder| {
-        recorder.begin(50);
+        recorder.begin(50, Allowance::default());
         for key in 1..10 {
             assert_eq!(start(recorder, CallKey(2 * key), 50 + key) == Entered::New, key <= 6, "{key}");
         }
@@ -217,4 +220,89 @@ fn a_recorder_used_again_knows_nothing_of_before() {
     };
     let first = run(&mut recorder);
     assert_eq!(run(&mut recorder), first);
+}
+
+/// Ten million calls on random paths of many functions, in two threads: every kind of memory is used up.
+#[test]
+fn a_trace_keeps_to_its_memory_and_counts_every_function() {
+    let memory = Allowance::default();
+    let mut recorders: Vec<Recorder> = (0..2).map(|_| Recorder::new()).collect();
+    recorders.iter_mut().for_each(|recorder| recorder.begin(0, memory.clone()));
+    let mut calls = vec![0_u64; 1_000];
+    let mut random = 1_u64;
+    let mut now = 0;
+    for round in 0..100_000_usize {
+        let recorder = &mut recorders[round % 2];
+        let mut open = Vec::new();
+        for _ in 0..100 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let function = (random >> 33) as usize % calls.len();
+            calls[function] += 1;
+            now += random >> 60;
+            let key = CallKey(2 * function as u64 + 2);
+            if start(recorder, key, now) == Entered::New && function.is_multiple_of(3) {
+                recorder.mark_top();
+            }
+            recorder.describe_top("tag='django'");
+            open.push(key);
+        }
+        open.iter().rev().for_each(|key| recorder.leave(*key, Exit::Return, now));
+        if round.is_multiple_of(1_000) {
+            let bytes: usize = recorders.iter().map(Recorder::bytes).sum();
+            assert!(bytes <= TRACE_BYTES - memory.left(), "{bytes} bytes, {} left", memory.left());
+        }
+    }
+    assert!(memory.left() < TRACE_BYTES / 4, "{} bytes left", memory.left());
+    let trees: Vec<RecordedTree> = recorders.iter_mut().map(|recorder| recorder.finish(now)).collect();
+    let mut recorded = vec![0; calls.len()];
+    for node in trees.iter().flat_map(|tree| &tree.nodes) {
+        if let NodeName::Call(key) = node.name {
+            recorded[key.0 as usize / 2 - 1] += node.calls;
+        }
+    }
+    assert!(recorded == calls, "every function has its count");
+    assert!(trees.iter().all(|tree| tree.paths_folded > 0 && tree.timeline.len() > 100));
+}
+
+#[test]
+fn a_recorder_used_again_brings_its_memory_or_gives_it_up() {
+    let deep = |recorder: &mut Recorder| {
+        for depth in 1..5_000 {
+            start(recorder, CallKey(2 * depth), depth);
+        }
+    };
+    let mut recorder = recorder();
+    deep(&mut recorder);
+    recorder.finish(5_000);
+    let full = recorder.bytes();
+    let memory = Allowance::default();
+    recorder.begin(0, memory.clone());
+    assert!(recorder.bytes() > full / 2 && memory.left() + recorder.bytes() <= TRACE_BYTES);
+    let little = Allowance::of(200_000);
+    recorder.begin(0, little.clone());
+    assert!(recorder.bytes() <= 200_000 - little.left(), "{} bytes", recorder.bytes());
+    deep(&mut recorder);
+    assert!(recorder.bytes() <= 200_000);
+    assert_eq!(recorder.finish(5_000).calls, 5_000);
+}
+
+#[test]
+fn with_more_functions_than_memory_the_sums_still_hold() {
+    let memory = Allowance::default();
+    let mut recorders: Vec<Recorder> = (0..8).map(|_| Recorder::new()).collect();
+    recorders.iter_mut().for_each(|recorder| recorder.begin(0, memory.clone()));
+    for now in 0..200_000_u64 {
+        let recorder = &mut recorders[now as usize % 8];
+        let key = CallKey(2 + 2 * (now * 7_919 % 30_011));
+        start(recorder, key, now);
+        recorder.leave(key, Exit::Return, now + 1);
+    }
+    let bytes: usize = recorders.iter().map(Recorder::bytes).sum();
+    assert!(bytes <= TRACE_BYTES, "{bytes} bytes");
+    for recorder in &mut recorders {
+        let tree = recorder.finish(200_000);
+        assert_eq!(tree.calls, 25_001);
+        assert_eq!(tree.nodes.iter().map(|node| node.calls).sum::<u64>(), tree.calls);
+        assert_eq!(tree.nodes.iter().map(|node| node.self_ticks).sum::<u64>(), 200_000);
+    }
 }

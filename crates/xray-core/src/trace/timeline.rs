@@ -1,5 +1,8 @@
 //! The longest calls of a trace with their starts, in bounded memory.
 
+use super::allowance::Allowance;
+use crate::limits::TRACE_BYTES;
+
 /// One kept call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
@@ -20,16 +23,33 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct Timeline {
     pub(super) kept: Vec<Kept>,
-    capacity: usize,
+    most: usize,
     /// Shorter calls are not kept, in ticks.
     pub(super) threshold: u64,
-    durations: Vec<u64>,
 }
 
+/// Entries of a new timeline.
+const FIRST: usize = 16;
+/// Memory of one entry: itself, and its duration while the threshold is raised.
+const ENTRY_BYTES: usize = size_of::<Kept>() + size_of::<u64>();
+/// Left for the functions, when the timeline takes memory.
+const KEEP: usize = TRACE_BYTES / 8;
+
 impl Timeline {
-    pub(super) fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(1);
-        Self { kept: Vec::with_capacity(capacity + 1), capacity, threshold: 0, durations: Vec::with_capacity(capacity) }
+    /// For at most so many entries, if there is memory.
+    pub(super) fn new(most: usize) -> Self {
+        Self { kept: Vec::new(), most: most.max(1), threshold: 0 }
+    }
+
+    /// Empties it. Memory from before is taken from the allowance, or given up.
+    pub(super) fn begin(&mut self, memory: &Allowance) {
+        self.clear();
+        let (held, first) = (self.kept.capacity(), FIRST.min(self.most));
+        if held > first && memory.take(held * ENTRY_BYTES, KEEP) {
+            return;
+        }
+        memory.take_anyway(first * ENTRY_BYTES);
+        self.kept = Vec::with_capacity(first);
     }
 
     pub(super) fn clear(&mut self) {
@@ -38,9 +58,12 @@ impl Timeline {
     }
 
     /// Keeps a call that is at or above the threshold.
-    pub(super) fn push(&mut self, call: Kept) {
-        if self.kept.len() >= self.capacity {
-            self.raise();
+    pub(super) fn push(&mut self, call: Kept, memory: &Allowance) {
+        if self.kept.len() == self.kept.capacity() {
+            match memory.grow(self.kept.len(), self.most, ENTRY_BYTES, KEEP) {
+                Some(more) => self.kept.reserve_exact(more),
+                None => self.raise(),
+            }
             if call.duration < self.threshold {
                 return;
             }
@@ -48,13 +71,17 @@ impl Timeline {
         self.kept.push(call);
     }
 
+    /// Memory in use.
+    pub(super) fn bytes(&self) -> usize {
+        self.kept.capacity() * ENTRY_BYTES
+    }
+
     /// Raises the threshold at least to the median, so that half of the room or more is free again: all calls at or
     /// above it stay, however many compactions there were.
     #[cold]
     fn raise(&mut self) {
-        self.durations.clear();
-        self.durations.extend(self.kept.iter().map(|call| call.duration));
-        self.threshold = threshold_for(&mut self.durations, self.capacity / 2);
+        let mut durations: Vec<u64> = self.kept.iter().map(|call| call.duration).collect();
+        self.threshold = threshold_for(&mut durations, self.kept.len() / 2);
         let threshold = self.threshold;
         self.kept.retain(|call| call.duration >= threshold);
     }
@@ -81,9 +108,11 @@ mod tests {
             durations in prop::collection::vec(0_u64..500, 0..2_000),
         ) {
             let mut timeline = Timeline::new(50);
+            let memory = Allowance::default();
+            timeline.begin(&memory);
             for duration in &durations {
                 if *duration >= timeline.threshold {
-                    timeline.push(call(*duration));
+                    timeline.push(call(*duration), &memory);
                 }
                 prop_assert!(timeline.kept.len() <= 50);
             }

@@ -8,13 +8,13 @@ use crate::cpython::tracer::{Begun, Tracer};
 use crate::os::clock;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
-use xray_core::admission::{self, Admission, AdmissionInput};
+use xray_core::admission::{self, Admission, AdmissionInput, Reason};
 use xray_core::id;
 use xray_core::limits::TRACES_IN_FLIGHT;
-use xray_core::model::{ContextId, ProcessKey, SessionHeader, TraceId};
+use xray_core::model::{ContextId, LossKind, ProcessKey, SessionHeader, TraceId};
 use xray_core::session::{Arm, FinishedTrace, Intake, OpenTrace, Strand as FinishedStrand, TransactionRecord};
 use xray_core::target::Matcher;
-use xray_core::trace::Recorder;
+use xray_core::trace::{Allowance, Recorder};
 
 /// Contexts (threads) of one trace that are recorded beside its own.
 const STRANDS: usize = 64;
@@ -49,6 +49,10 @@ pub(crate) struct LiveTrace {
     /// Boxed: threads hold their address.
     #[allow(clippy::vec_box, reason = "slots point to the strands, which must not move when the list grows")]
     strands: Vec<Box<Strand>>,
+    /// What the recorders of all strands may take together.
+    memory: Allowance,
+    /// Whether a context found no strand free.
+    left_out: bool,
 }
 
 /// What is known of a traced transaction at its end.
@@ -119,14 +123,17 @@ impl Recording {
             in_flight: self.intake.counters().in_flight.load(Ordering::Relaxed),
             inside_trace,
         });
+        if decision == Admission::Control(Reason::InFlight) {
+            self.intake.counters().lose(LossKind::Recorders, 1);
+        }
         if decision != Admission::Trace {
             return None;
         }
         let open = self.intake.open_trace()?;
         let begun = self.tracer.trace_begins(py)?;
-        let mut trace = LiveTrace { id, thread, begun, _open: open, strands: Vec::with_capacity(1) };
-        trace.strands.push(new_strand(ContextId(thread), None, started_ticks, spare));
-        Some(Box::new(trace))
+        let memory = Allowance::default();
+        let own = new_strand(ContextId(thread), None, started_ticks, &memory, spare.pop().unwrap_or_default());
+        Some(Box::new(LiveTrace { id, thread, begun, _open: open, strands: vec![own], memory, left_out: false }))
     }
 
     /// Counts a transaction that has ended.
@@ -145,6 +152,7 @@ impl Recording {
     ) {
         let now = clock::ticks();
         let incomplete = self.tracer.trace_ends(py, trace.begun);
+        let left_out = trace.left_out.then_some("it had more threads than are recorded in one trace");
         slot::forget_recorders(py);
         let counters = self.intake.counters();
         counters.events.fetch_add(trace.strands.iter().map(|s| s.recorder.events()).sum(), Ordering::Relaxed);
@@ -158,16 +166,17 @@ impl Recording {
                 status: description.status,
                 error: description.error,
                 attributes: description.attributes,
-                incomplete: incomplete.map(str::to_owned),
+                incomplete: incomplete.or(left_out).map(str::to_owned),
                 strands: trace.strands.iter_mut().map(|strand| finish_strand(strand, now)).collect(),
             });
         } else {
             counters.discarded.fetch_add(1, Ordering::Relaxed);
         }
-        for strand in std::mem::take(&mut trace.strands) {
-            if spare.len() < TRACES_IN_FLIGHT as usize {
-                spare.push(strand.recorder);
-            }
+        // The transaction's own, whose memory is warm; the others were made for few calls.
+        if let Some(own) = std::mem::take(&mut trace.strands).into_iter().next()
+            && spare.len() < TRACES_IN_FLIGHT as usize
+        {
+            spare.push(own.recorder);
         }
     }
 
@@ -191,10 +200,13 @@ impl LiveTrace {
             Some(index) => index,
             None if self.strands.len() < STRANDS => {
                 let name = Some(thread_name(py, thread));
-                self.strands.push(new_strand(context, name, clock::ticks(), &mut Vec::new()));
+                self.strands.push(new_strand(context, name, clock::ticks(), &self.memory, Recorder::new()));
                 self.strands.len() - 1
             }
-            None => return std::ptr::null_mut(),
+            None => {
+                self.left_out = true;
+                return std::ptr::null_mut();
+            }
         };
         &raw mut *self.strands[index]
     }
@@ -207,9 +219,14 @@ impl Drop for LiveTrace {
     }
 }
 
-fn new_strand(context: ContextId, name: Option<String>, started_ticks: u64, spare: &mut Vec<Recorder>) -> Box<Strand> {
-    let mut recorder = spare.pop().unwrap_or_default();
-    recorder.begin(started_ticks);
+fn new_strand(
+    context: ContextId,
+    name: Option<String>,
+    started_ticks: u64,
+    memory: &Allowance,
+    mut recorder: Recorder,
+) -> Box<Strand> {
+    recorder.begin(started_ticks, memory.clone());
     Box::new(Strand { context, name, started_ticks, recorder, segments: Vec::new() })
 }
 

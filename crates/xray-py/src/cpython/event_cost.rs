@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::time::Instant;
 use xray_core::model::ContextId;
-use xray_core::trace::Recorder;
+use xray_core::trace::{Allowance, Recorder};
 
 /// Calls per round: half a microsecond each at worst, so that the application waits for well under a millisecond.
 const CALLS: u32 = 500;
@@ -49,7 +49,7 @@ pub(crate) fn measure_untraced(py: Python<'_>) -> PyResult<Untraced<'_>> {
 pub(crate) fn measure(py: Python<'_>, tracer: &mut Tracer, untraced: &Untraced<'_>) -> PyResult<u32> {
     let Some(begun) = tracer.trace_begins(py) else { return Ok(0) };
     let mut recorder = Recorder::new();
-    recorder.begin(clock::ticks());
+    recorder.begin(clock::ticks(), Allowance::default());
     let mut scratch = Strand { context: ContextId(0), name: None, started_ticks: 0, recorder, segments: Vec::new() };
     let traced = slot::with_strand(py, &mut scratch, || quickest(&untraced.call));
     tracer.trace_ends(py, begun);

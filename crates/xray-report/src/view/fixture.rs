@@ -180,7 +180,7 @@ pub(crate) fn report() -> Report {
                 p95_ns: (t != 4).then(|| (150 + u64::from(t * 11 % 90)) * MS),
             })
             .collect(),
-        loss: vec![LossEntry { kind: "paths_folded", count: 42, capacity: 14_000 }],
+        loss: vec![LossEntry { kind: "paths_folded", count: 42, capacity: 1_048_576 }],
         decisions: vec![DecisionEntry {
             at_ns: 6_200 * MS,
             what: "traced_share".into(),

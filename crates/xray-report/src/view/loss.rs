@@ -34,7 +34,7 @@ fn sentence(entry: &LossEntry) -> LossLine {
         }
         "recorders" => {
             let requests = counted(n, "matching request was", "matching requests were");
-            (true, format!("{requests} not traced, no recorder was free{bound}"))
+            (false, format!("{requests} timed and not traced, so many were being traced at once{bound}"))
         }
         "file_bytes" => (true, format!("{} of the file could not be read", counted(n, "byte", "bytes"))),
         "file_chunks" => (true, format!("{} of the file could not be read", counted(n, "chunk", "chunks"))),
@@ -44,7 +44,8 @@ fn sentence(entry: &LossEntry) -> LossLine {
         }
         "paths_folded" => {
             let calls = counted(n, "call is", "calls are");
-            (false, format!("{calls} counted by function and not by path, a trace was full{bound}"))
+            let bound = bound.replace(')', " bytes)");
+            (false, format!("{calls} counted by function and not by path, a trace had no memory left{bound}"))
         }
         "sample_tree_full" => {
             let samples = counted(n, "sample is", "samples are");
@@ -60,6 +61,7 @@ fn sentence(entry: &LossEntry) -> LossLine {
         }
         "arguments" => {
             let calls = counted(n, "call of a marked function has", "calls of marked functions have");
+            let bound = bound.replace(')', " bytes)");
             (false, format!("{calls} no arguments, there were too many in one trace{bound}"))
         }
         "symbols_full" => {
@@ -80,13 +82,15 @@ mod tests {
         let entry = |kind, count, capacity| LossEntry { kind, count, capacity };
         let lines = losses(&[
             entry("trace_channel", 1, 64),
-            entry("paths_folded", 1_200, 14_000),
+            entry("paths_folded", 1_200, 1_048_576),
             entry("file_bytes", 0, 0),
             entry("from_the_future", 3, 0),
         ]);
         assert_eq!(lines.len(), 3);
         assert!(lines[0].misleads && lines[0].text.starts_with("1 finished trace was dropped"));
-        assert!(!lines[1].misleads && lines[1].text.contains("1,200 calls") && lines[1].text.contains("14,000"));
+        assert!(
+            !lines[1].misleads && lines[1].text.contains("1,200 calls") && lines[1].text.contains("1,048,576 bytes")
+        );
         assert!(lines[2].misleads && lines[2].text == "from the future: 3 lost");
     }
 }

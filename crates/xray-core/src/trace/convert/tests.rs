@@ -1,5 +1,5 @@
 use super::*;
-use crate::trace::{Entry, Exit, Recorder};
+use crate::trace::{Allowance, Entry, Exit, Recorder};
 use proptest::prelude::*;
 
 fn symbol(subject: Subject<'_>) -> SymbolId {
@@ -18,7 +18,7 @@ fn strand(started_ticks: u64, tree: RecordedTree) -> Strand {
 /// Enters (true) and leaves calls at random; keys from the depth.
 fn record(recorder: &mut Recorder, steps: &[(bool, u64, u64)]) -> RecordedTree {
     let mut now = 0;
-    recorder.begin(now);
+    recorder.begin(now, Allowance::default());
     let mut open = Vec::new();
     for (enters, key, ticks) in steps {
         now += ticks;

@@ -4,7 +4,7 @@ use super::*;
 use crate::view::fixture::{entry, node, trace};
 use proptest::prelude::*;
 use xray_core::model::SymbolId;
-use xray_core::trace::{CallKey, Entry, Exit, Recorder, Strand, Subject, TickScale, TraceBody};
+use xray_core::trace::{Allowance, CallKey, Entry, Exit, Recorder, Strand, Subject, TickScale, TraceBody};
 
 fn detail(nodes: Vec<TraceNode>, timeline: Vec<TimelineEntry>) -> TraceDetail {
     TraceDetail { nodes, timeline, ..trace().trace }
@@ -149,7 +149,7 @@ proptest! {
 fn recorded(steps: &[(u64, u64)]) -> TraceDetail {
     let mut recorder = Recorder::new();
     let (mut now, mut stack) = (0, Vec::new());
-    recorder.begin(now);
+    recorder.begin(now, Allowance::default());
     for (what, ticks) in steps {
         now += ticks;
         if *what < 6 && stack.len() < 30 {
