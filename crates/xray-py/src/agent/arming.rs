@@ -22,7 +22,9 @@ use xray_core::control::descriptors::AgentOwned;
 use xray_core::control::directory::AppDirectory;
 use xray_core::control::protocol::{AgentState, Progress, SessionSpec};
 use xray_core::format::{PartWriter, WriteError};
-use xray_core::model::{Capabilities, ProcessEnd, ProcessInfo, ProcessKey, SessionId, StoppedBy};
+use xray_core::model::{
+    Capabilities, Note, NoteCode, ProcessEnd, ProcessInfo, ProcessKey, SessionId, Severity, StoppedBy,
+};
 use xray_core::sample::{ThreadSleeper, run_sampler};
 use xray_core::session::{Collector, Cost, CostMeter, Intake, RecordingConfig, recording};
 use xray_core::target::Matcher;
@@ -34,6 +36,10 @@ static LAST: ArcSwapOption<Handle> = ArcSwapOption::const_empty();
 const ENDING: &str = "the application is ending";
 /// Taken while a session is being armed: two controllers may ask at once.
 static ARMING: AtomicBool = AtomicBool::new(false);
+
+/// How often and how long it is tried to unmute a thread that is inside `sys.call_tracing`.
+const UNDO_TRIES: u32 = 50;
+const UNDO_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A session in this process, from arming until its part is written, and after.
 pub(crate) struct Handle {
@@ -138,7 +144,8 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
     let calibration = clock::calibrate();
     let prepared = gate::attached(prepare).ok_or(ENDING)?;
     let mut prepared = prepared.map_err(|error| format!("the interpreter refused: {error}"))?;
-    let capabilities = capabilities::describe(&prepared.choice, calibration, prepared.event_cost_ns);
+    let capabilities =
+        capabilities::describe(&prepared.choice, prepared.not_muted.as_deref(), calibration, prepared.event_cost_ns);
     let info = process_info(&prepared, &capabilities);
     let key = info.key;
     let scale = TickScale::from_ns_per_tick(calibration.ns_per_tick);
@@ -190,6 +197,8 @@ struct Prepared {
     python: String,
     framework: Option<String>,
     event_cost_ns: u32,
+    /// Why threads that are in no traced transaction are not muted, if they are not.
+    not_muted: Option<String>,
 }
 
 /// Everything of arming that needs Python: the tracer is on afterwards, and nobody is traced.
@@ -219,7 +228,10 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
         }
     });
     match armed {
-        Ok((tracer, event_cost_ns)) => Ok(Prepared { choice, tracer, python, framework, event_cost_ns }),
+        Ok((tracer, event_cost_ns)) => {
+            let not_muted = tracer.mute_others(py);
+            Ok(Prepared { choice, tracer, python, framework, event_cost_ns, not_muted })
+        }
         Err(error) => {
             code::stop(py);
             Err(error)
@@ -278,7 +290,12 @@ fn start_threads(
     seed: u64,
 ) -> std::io::Result<()> {
     let sampler_tid = Arc::new(AtomicU32::new(0));
-    let mut meter = AgentCost { sampler_tid: sampler_tid.clone(), sampler_ns: 0 };
+    let mut meter = AgentCost {
+        sampler_tid: sampler_tid.clone(),
+        sampler_ns: 0,
+        intake: intake.clone(),
+        tools: tracer::tools_that_came(),
+    };
     let sampler = thread::spawn("xray-sampler", move || {
         thread::precise_timers();
         run_sampler(
@@ -294,6 +311,13 @@ fn start_threads(
         let summary = collector.run(&mut Symbols, &mut meter);
         drop(sampler.join());
         gate::attached(end_recording);
+        // What could not be undone at once; in the end the next session tries again.
+        for _ in 0..UNDO_TRIES {
+            if gate::attached(tracer::is_undone).unwrap_or(true) {
+                break;
+            }
+            std::thread::sleep(UNDO_INTERVAL);
+        }
         let noted = match (alone, summary.stopped_by) {
             (Alone::Yes, by) => app.mark_stopped(&handle.id, by).and_then(|_| app.end_session(&handle.id)),
             // A worker that is replaced does not end the session of the others.
@@ -351,10 +375,23 @@ pub(crate) fn forget_parents(py: Python<'_>) {
 struct AgentCost {
     sampler_tid: Arc<AtomicU32>,
     sampler_ns: u64,
+    intake: Intake,
+    /// Tools that had come when it was last asked.
+    tools: u64,
 }
 
 impl CostMeter for AgentCost {
     fn read(&mut self) -> Cost {
+        let tools = tracer::tools_that_came();
+        if std::mem::replace(&mut self.tools, tools) != tools {
+            self.intake.note(Note {
+                code: NoteCode("tool_arrived".to_owned()),
+                severity: Severity::Info,
+                message: "A debugger, profiler or another tool began to listen in the middle of the session. It hears \
+                          everything; requests that are not traced are slowed down by the session from then on."
+                    .to_owned(),
+            });
+        }
         let tid = self.sampler_tid.load(Ordering::Relaxed);
         if tid != 0
             && let Some(ns) = thread::cpu_ns(tid)

@@ -406,6 +406,7 @@ impl Transaction {
                     state.labels.set(thread, Label { kind: ThreadKind::Target, trace: Some(id) });
                 });
                 crate::cpython::slot::forget_recorders(py);
+                crate::cpython::slot::look_up_now(py);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What this process can do, asked once when a session arms: the only place that asks which Python this is.
 
-use super::context;
+use super::thread_state;
 use crate::os::clock::Calibration;
 use pyo3::prelude::*;
 use xray_core::model::{Capabilities, Mechanism};
@@ -20,7 +20,7 @@ pub(crate) enum TracerChoice {
 
 /// Asks this process.
 pub(crate) fn probe(py: Python<'_>) -> TracerChoice {
-    if let Err(error) = context::self_test(py) {
+    if let Err(error) = thread_state::self_test(py) {
         return TracerChoice::Off(format!("calls cannot be traced safely here: {}", error.value(py)));
     }
     choose(py)
@@ -43,11 +43,23 @@ fn choose(py: Python<'_>) -> TracerChoice {
 }
 
 /// The answer in the session's words.
-pub(crate) fn describe(tracer: &TracerChoice, clock: Calibration, event_cost_ns: u32) -> Capabilities {
+pub(crate) fn describe(
+    tracer: &TracerChoice,
+    not_muted: Option<&str>,
+    clock: Calibration,
+    event_cost_ns: u32,
+) -> Capabilities {
+    let _ = not_muted;
     let tracer = match tracer {
         #[cfg(Py_3_12)]
         TracerChoice::Monitoring => {
-            Mechanism { name: "monitoring".to_owned(), reason: "sys.monitoring, Python 3.12 and newer".to_owned() }
+            let others = not_muted.map_or_else(String::new, |why| {
+                format!("; requests that are not traced are slowed down as well, because {why}")
+            });
+            Mechanism {
+                name: "monitoring".to_owned(),
+                reason: format!("sys.monitoring, Python 3.12 and newer{others}"),
+            }
         }
         #[cfg(not(Py_3_12))]
         TracerChoice::EvalFrame => Mechanism {

@@ -39,3 +39,21 @@ impl<T> GilCell<T> {
         Some(body(unsafe { &mut *self.value.get() }))
     }
 }
+
+/// A value of cells that only the holder of the GIL may touch: for the hot path, without a check.
+pub(crate) struct GilHeld<T>(T);
+
+// SAFETY: `get` demands proof that the GIL is held, so there is one thread at a time.
+unsafe impl<T> Sync for GilHeld<T> {}
+
+impl<T> GilHeld<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value, as long as the GIL is held.
+    #[inline(always)]
+    pub(crate) fn get<'py>(&'py self, _py: Python<'py>) -> &'py T {
+        &self.0
+    }
+}

@@ -1,6 +1,8 @@
 //! Everything that depends on CPython's internals. Besides `src/os/`, the only place with `unsafe`.
 
 pub(crate) mod arguments;
+#[cfg(Py_3_12)]
+mod audit;
 pub(crate) mod capabilities;
 pub(crate) mod code;
 pub(crate) mod context;
@@ -14,7 +16,12 @@ pub(crate) mod gc_pauses;
 pub(crate) mod gil_cell;
 #[cfg(Py_3_12)]
 mod monitoring;
+#[cfg(Py_3_12)]
+mod muting;
 pub(crate) mod slot;
+#[cfg(Py_3_12)]
+mod switches;
+pub(crate) mod thread_state;
 pub(crate) mod tracer;
 
 /// The id that `threading.get_ident()` gives.

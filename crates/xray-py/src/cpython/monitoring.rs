@@ -43,10 +43,9 @@ macro_rules! handler {
                 if count & !(1 << (usize::BITS - 1)) > 0 {
                     $record(*arguments, $how);
                 }
-                // Never NULL: that would raise in the application. Never DISABLE: it would be for all threads.
-                let none = ffi::Py_None();
-                ffi::Py_INCREF(none);
-                none
+                // Never NULL: that would raise in the application. Never DISABLE: it would be for all threads. None is
+                // immortal: nobody counts its references.
+                ffi::Py_None()
             }
         }
     };
@@ -131,6 +130,28 @@ fn switch_on(py: Python<'_>, monitoring: &Bound<'_, PyAny>, tool: u8) -> PyResul
 }
 
 impl Monitoring {
+    /// Another tool that hears events of this process, if there is one.
+    pub(super) fn other_listener(&self, py: Python<'_>) -> Option<String> {
+        let asked = || -> PyResult<Option<String>> {
+            let monitoring = py.import("sys")?.getattr("monitoring")?;
+            for id in (0..6).filter(|id| *id != self.tool) {
+                let name = monitoring.call_method1("get_tool", (id,))?;
+                if !name.is_none() {
+                    return Ok(Some(name.str()?.to_string_lossy().into_owned()));
+                }
+            }
+            // Trace and profile functions of any thread are the tools 6 and 7 of all events.
+            let listening: u32 = monitoring
+                .call_method0("_all_events")?
+                .call_method0("values")?
+                .try_iter()?
+                .try_fold(0, |tools, more| Ok::<_, PyErr>(tools | more?.extract::<u32>()?))?;
+            let legacy = listening & !(1 << self.tool) != 0;
+            Ok(legacy.then(|| "a trace or profile function (sys.settrace, sys.setprofile)".to_owned()))
+        };
+        asked().unwrap_or_else(|error| Some(format!("another tool, perhaps ({error}),")))
+    }
+
     /// Switches it off and gives the tool id back. Errors are dropped: there is nothing left to undo.
     pub(super) fn disarm(&self, py: Python<'_>) {
         CLAIMED.store(-1, Ordering::Relaxed);

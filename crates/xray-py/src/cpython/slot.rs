@@ -1,16 +1,17 @@
-//! Which recorder, if any, the running thread records into: the check in front of every event.
+//! Which recorder, if any, the running context records into: the check in front of every event.
 //!
-//! Each thread remembers the answer for its present context. It holds while two numbers stand still: the thread's
-//! context counter, and the epoch, which moves whenever a trace begins or ends anywhere. Both are compared at every
-//! event; only when one has moved is the context variable looked up again. So a recorder can be freed at any time:
-//! moving the epoch first makes every thread forget its pointer.
+//! The answer of the last event is remembered, with whose it was: the thread and its context counter. While both stand
+//! still it holds; only when one has moved is the context variable looked up again. Everything here happens with the
+//! GIL held, so there is one such memory for all threads, and a recorder can be freed at any time: whoever does makes
+//! the slot forget first. It also costs less than a thread's own storage would, which a shared library must ask for.
 
-use super::{arguments, code, context};
+use super::thread_state::{self, Running};
+use super::{arguments, code, gil_cell::GilHeld};
 use crate::os::clock;
 use pyo3::Python;
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use xray_core::model::ContextId;
 use xray_core::trace::{CallKey, Entered, Entry, Exit, Recorder};
 
@@ -40,18 +41,20 @@ pub(crate) fn find_strands_by(find: FindStrand) {
 }
 
 struct Slot {
-    version: Cell<u64>,
-    epoch: Cell<u64>,
+    whose: Cell<Running>,
     strand: Cell<*mut Strand>,
+    /// A thread that records into a strand of no trace: [`with_strand`].
+    scratch: Cell<(u64, *mut Strand)>,
 }
 
-thread_local! {
-    static SLOT: Slot =
-        const { Slot { version: Cell::new(0), epoch: Cell::new(0), strand: Cell::new(std::ptr::null_mut()) } };
-}
+/// No thread has this number.
+const NOBODY: Running = Running { thread: u64::MAX, version: 0 };
 
-/// Starts at 1, so that a new slot is stale. Changed only with the GIL held.
-static EPOCH: AtomicU64 = AtomicU64::new(1);
+static SLOT: GilHeld<Slot> = GilHeld::new(Slot {
+    whose: Cell::new(NOBODY),
+    strand: Cell::new(std::ptr::null_mut()),
+    scratch: Cell::new((NOBODY.thread, std::ptr::null_mut())),
+});
 
 /// Whether there can be a trace at all: a session records or drains.
 static ARMED: AtomicBool = AtomicBool::new(false);
@@ -67,38 +70,41 @@ pub(crate) fn is_armed() -> bool {
     ARMED.load(Ordering::Relaxed)
 }
 
-/// Makes every thread look up its recorder again. To be called with the GIL held, before a strand is freed or recycled
-/// and after a trace has begun.
-pub(crate) fn forget_recorders(_py: Python<'_>) {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
+/// Makes every thread look up its recorder again: before a strand is freed or recycled, and after a trace has begun.
+pub(crate) fn forget_recorders(py: Python<'_>) {
+    SLOT.get(py).whose.set(NOBODY);
 }
 
-/// The strand that the running thread records into, or null.
+/// The strand that the running context records into, or null.
 ///
 /// # Safety
 /// The GIL must be held. The pointer is good until the GIL is released or [`forget_recorders`] is called.
 #[inline(always)]
 pub(crate) unsafe fn current_strand() -> *mut Strand {
     // SAFETY: the GIL is held.
-    let version = unsafe { context::version() };
-    SLOT.with(|slot| {
-        if slot.version.get() == version && slot.epoch.get() == EPOCH.load(Ordering::Relaxed) {
-            slot.strand.get()
-        } else {
-            refresh(slot, version)
-        }
-    })
+    let (py, running) = unsafe { (Python::assume_attached(), thread_state::running()) };
+    let slot = SLOT.get(py);
+    if slot.whose.get() == running { slot.strand.get() } else { refresh(py, running) }
+}
+
+/// Looks up the strand of the running context now, and mutes or unmutes the thread accordingly.
+pub(crate) fn look_up_now(py: Python<'_>) {
+    // SAFETY: the GIL is held.
+    refresh(py, unsafe { thread_state::running() });
 }
 
 #[cold]
 #[inline(never)]
-fn refresh(slot: &Slot, version: u64) -> *mut Strand {
-    // SAFETY: only `current_strand` calls this, whose caller holds the GIL.
-    let py = unsafe { Python::assume_attached() };
-    let strand = FIND_STRAND.get().map_or(std::ptr::null_mut(), |find| find(py));
-    slot.version.set(version);
-    slot.epoch.set(EPOCH.load(Ordering::Relaxed));
+fn refresh(py: Python<'_>, running: Running) -> *mut Strand {
+    let slot = SLOT.get(py);
+    let strand = match slot.scratch.get() {
+        (thread, strand) if thread == running.thread => strand,
+        _ => FIND_STRAND.get().map_or(std::ptr::null_mut(), |find| find(py)),
+    };
+    slot.whose.set(running);
     slot.strand.set(strand);
+    #[cfg(Py_3_12)]
+    super::muting::set_hearing(py, !strand.is_null());
     strand
 }
 
@@ -256,21 +262,14 @@ pub(crate) fn open_segments<R>(_py: Python<'_>, look: impl FnOnce(&[CallKey]) ->
     unsafe { current_strand().as_ref().map(|strand| look(&strand.segments)) }
 }
 
-/// Runs `body` while the calling thread records into `strand`: to measure what an event costs.
-pub(crate) fn with_strand<R>(_py: Python<'_>, strand: &mut Strand, body: impl FnOnce() -> R) -> R {
-    let strand: *mut Strand = strand;
+/// Runs `body` while the calling thread records into `strand`, whatever its context: to measure what an event costs.
+pub(crate) fn with_strand<R>(py: Python<'_>, strand: &mut Strand, body: impl FnOnce() -> R) -> R {
+    let slot = SLOT.get(py);
     // SAFETY: the GIL is held.
-    let version = unsafe { context::version() };
-    SLOT.with(|slot| {
-        slot.version.set(version);
-        slot.epoch.set(EPOCH.load(Ordering::Relaxed));
-        slot.strand.set(strand);
-    });
+    slot.scratch.set((unsafe { thread_state::running() }.thread, strand));
+    look_up_now(py);
     let result = body();
-    // A stale epoch: the next event looks the strand up afresh.
-    SLOT.with(|slot| {
-        slot.epoch.set(0);
-        slot.strand.set(std::ptr::null_mut());
-    });
+    slot.scratch.set((NOBODY.thread, std::ptr::null_mut()));
+    forget_recorders(py);
     result
 }

@@ -4,7 +4,7 @@ use super::capabilities::TracerChoice;
 #[cfg(not(Py_3_12))]
 use super::eval_frame;
 #[cfg(Py_3_12)]
-use super::monitoring;
+use super::{audit, monitoring, muting, slot, switches};
 use pyo3::prelude::*;
 
 /// An armed tracer. Every way out of a session goes through [`Tracer::disarm`].
@@ -25,6 +25,8 @@ pub(crate) enum Tracer {
 /// What must be remembered of a trace's begin until its end.
 #[derive(Clone, Copy)]
 pub(crate) struct Begun {
+    #[cfg(Py_3_12)]
+    followed: switches::Followed,
     /// How often the hook had stepped aside by then.
     #[cfg(not(Py_3_12))]
     stepped_aside: u64,
@@ -33,9 +35,33 @@ pub(crate) struct Begun {
 /// In a forked child: takes out of the interpreter what the parent's tracer put there.
 pub(crate) fn undo_inherited(py: Python<'_>) {
     #[cfg(Py_3_12)]
-    monitoring::undo_inherited(py);
+    {
+        audit::stop_watching();
+        switches::disarm(py);
+        monitoring::undo_inherited(py);
+        muting::forbid(py);
+    }
     #[cfg(not(Py_3_12))]
     eval_frame::remove(py);
+}
+
+/// How often another tool came since this process started; threads are no longer muted from then on until the session
+/// ends.
+pub(crate) fn tools_that_came() -> u64 {
+    #[cfg(Py_3_12)]
+    return audit::arrivals();
+    #[cfg(not(Py_3_12))]
+    0
+}
+
+/// Whether no thread is muted any more. To be asked again later when one is: it is inside `sys.call_tracing`, where
+/// nothing can be done for it.
+pub(crate) fn is_undone(py: Python<'_>) -> bool {
+    let _ = py;
+    #[cfg(Py_3_12)]
+    return muting::is_allowed() || muting::unmute_all(py);
+    #[cfg(not(Py_3_12))]
+    true
 }
 
 impl Tracer {
@@ -54,12 +80,46 @@ impl Tracer {
         }
     }
 
+    /// Mutes the threads that are in no traced transaction, from now on: once the cost of an event is measured. Returns
+    /// why not, if not.
+    pub(crate) fn mute_others(&self, py: Python<'_>) -> Option<String> {
+        match self {
+            #[cfg(Py_3_12)]
+            Self::Monitoring(monitoring) => {
+                let listens = monitoring.other_listener(py);
+                if listens.is_some() {
+                    return listens.map(|tool| format!("{tool} listens too"));
+                }
+                if !audit::watch(py) {
+                    return Some("other tools could not be heard of when they come".to_owned());
+                }
+                if !switches::arm(py) {
+                    return Some("nobody tells when another context begins to run".to_owned());
+                }
+                muting::allow(py);
+                // Who has looked already was not muted then.
+                slot::forget_recorders(py);
+                None
+            }
+            #[cfg(not(Py_3_12))]
+            Self::EvalFrame { .. } => {
+                let _ = py;
+                None
+            }
+            Self::Off => None,
+        }
+    }
+
     /// A trace begins; `None` when it cannot be recorded now.
     pub(crate) fn trace_begins(&mut self, py: Python<'_>) -> Option<Begun> {
         let _ = py;
         match self {
             #[cfg(Py_3_12)]
-            Self::Monitoring(_) => Some(Begun {}),
+            Self::Monitoring(_) => {
+                // A thread may be in a context that inherited the transaction before it had its name.
+                muting::unmute_all(py);
+                Some(Begun { followed: switches::trace_begins(py) })
+            }
             #[cfg(not(Py_3_12))]
             Self::EvalFrame { in_flight } => {
                 // Also when others are in flight: the hook may have stepped aside.
@@ -87,16 +147,24 @@ impl Tracer {
                     .then_some("the C stack was nearly full: deeper calls are missing")
             }
             #[cfg(Py_3_12)]
-            Self::Monitoring(_) => None,
+            Self::Monitoring(_) => {
+                switches::trace_ends(py, begun.followed);
+                None
+            }
             Self::Off => None,
         }
     }
 
-    /// Undoes everything.
+    /// Undoes everything; what [`Self::mute_others`] has left, [`is_undone`] tells.
     pub(crate) fn disarm(&mut self, py: Python<'_>) {
         match std::mem::replace(self, Self::Off) {
             #[cfg(Py_3_12)]
-            Self::Monitoring(monitoring) => monitoring.disarm(py),
+            Self::Monitoring(monitoring) => {
+                audit::stop_watching();
+                monitoring.disarm(py);
+                switches::disarm(py);
+                muting::forbid(py);
+            }
             #[cfg(not(Py_3_12))]
             Self::EvalFrame { .. } => eval_frame::remove(py),
             Self::Off => {
