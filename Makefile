@@ -2,7 +2,7 @@
 PYTHON ?= $(shell scripts/find-python)
 STEPS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long bench clean
+.PHONY: help setup demo test test-long bench wheels clean
 
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ setup: ## virtual environments in .venvs/, with the extension built and installe
 demo: ## a 20-second X-Ray session on a Django site under load: session.xr, session.html
 	@$(PYTHON) scripts/demo.py
 
-test: ## all checks: rustfmt, clippy, nextest, ruff, mypy, stubtest, pytest (STEPS="ruff pytest": only these)
+test: ## all checks: rustfmt, clippy, licences, nextest, ruff, mypy, stubtest, pytest (STEPS="ruff pytest": only these)
 	@$(PYTHON) scripts/test.py $(STEPS)
 
 test-long: ## the checks that take long: 5,000 requests per route compared, kill -9 at 20 instants
@@ -25,5 +25,8 @@ test-long: ## the checks that take long: 5,000 requests per route compared, kill
 bench: ## what xray costs, compared with cProfile: benches/results/, and the table made from them
 	@$(PYTHON) scripts/bench.py
 
+wheels: ## a wheel for each Python and the source archive, in dist/, each tried out in an empty environment
+	@$(PYTHON) scripts/wheels.py
+
 clean: ## remove what was built: target/, .venvs/, .build/
-	rm -rf target .venvs .build session.xr session.html
+	rm -rf target .venvs .build dist session.xr session.html

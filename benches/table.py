@@ -15,6 +15,10 @@ RESULTS = Path(__file__).resolve().parent / "results"
 RESAMPLES = 10_000
 SEED = 2013
 LABELS = {
+    "installed": "xray installed, no session",
+    "newrelic": "New Relic, developer mode",
+    "ddtrace": "Datadog's tracer",
+    "opentelemetry": "OpenTelemetry, exported to nowhere",
     "untraced": "untraced: no xray in the process",
     "matched": "matched: every request traced, sampler at 100 Hz",
     "defaults": "defaults: budget 5 %, all requests match, none idle",
@@ -72,6 +76,40 @@ def idle_table(result: dict[str, Any]) -> str:
     return f"## No session, Python {result['python']}\n\n{about_samples(result, len(extra))}.\n\n{rows(*lines)}"
 
 
+def calls_table(result: dict[str, Any]) -> str:
+    """One Python's cost of a wrapped call."""
+    lines = [["call", "bare, ns", "wrapped costs more by, ns"]]
+    for call, samples in result["cpu_ns"].items():
+        extra = [wrapped - bare for wrapped, bare in zip(samples["wrapped"], samples["bare"], strict=True)]
+        low, high = interval(extra, statistics.median)
+        more = f"{statistics.median(extra):.0f} [{low:.0f}, {high:.0f}]"
+        lines.append([call.replace("_", " "), f"{statistics.median(samples['bare']):.0f}", more])
+    count = len(next(iter(result["cpu_ns"].values()))["bare"])
+    about = f"No session. {count} alternations of {result['calls_per_sample']} calls"
+    return f"## A wrapped call, Python {result['python']}\n\n{about}.\n\n{rows(*lines)}"
+
+
+def peers_table(result: dict[str, Any]) -> str:
+    """One Python's cost of agents that nobody looks at."""
+    request, statement = result["cpu_ns"], result["statement_cpu_ns"]
+    lines = [["agent", "more CPU per request, µs", "more CPU per statement outside of a request, µs"]]
+    for mode in request:
+        if mode == "untraced":
+            continue
+        cells = []
+        for samples in request, statement:
+            pairs = zip(samples[mode], samples["untraced"], strict=True)
+            extra = [(with_agent - without) / 1e3 for with_agent, without in pairs]
+            low, high = interval(extra, statistics.median)
+            digits = 0 if samples is request else 2
+            cells.append(f"{statistics.median(extra):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+        lines.append([LABELS[mode], *cells])
+    bare = [statistics.median(samples["untraced"]) / 1e3 for samples in (request, statement)]
+    about = f"Without an agent a request takes {bare[0]:.0f} µs, a statement {bare[1]:.2f} µs"
+    samples = about_samples(result, len(request["untraced"]))
+    return f"## Other agents, Python {result['python']}\n\n{samples}. {about}.\n\n{rows(*lines)}"
+
+
 def about_samples(result: dict[str, Any], alternations: int) -> str:
     """What was measured, how often, and on what."""
     machine = f"{result['cpus']} CPUs of {result['processor']}"
@@ -81,8 +119,9 @@ def about_samples(result: dict[str, Any], alternations: int) -> str:
 def main() -> int:
     """Read all results, write the table."""
     parts = [HEAD]
-    for pattern, make in (("request-*.json", request_table), ("idle-*.json", idle_table)):
-        parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(pattern))]
+    tables = {"request": request_table, "idle": idle_table, "calls": calls_table, "peers": peers_table}
+    for name, make in tables.items():
+        parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(f"{name}-*.json"))]
     (RESULTS / "README.md").write_text("\n".join(parts))
     print("\n".join(parts))
     return 0

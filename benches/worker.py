@@ -3,6 +3,7 @@
 Started by the benchmarks with a mode; reads commands from its standard input, answers each with a line of JSON:
 
 - ``run PATH COUNT``: ask for the path so often; the process's CPU time and the wall time of all of them, in ns
+- ``statements COUNT``: send a statement so often by Django's cursor, outside of a request; the same
 - ``memory``: resident memory in bytes
 - ``wakeups SECONDS``: do nothing for so long; how often threads other than this one were scheduled meanwhile
 """
@@ -16,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from peer_agents import AGENTS
 
 TAGBLOG = Path(__file__).resolve().parent.parent / "examples" / "tagblog"
 APP = "benches"
@@ -56,6 +59,7 @@ MODES: dict[str, Callable[[], Callable[[], None]]] = {
     "defaults": lambda: start_session("/tags/<tag>/"),
     "other": lambda: start_session("/archive/"),
     "cprofile": start_untraced,
+    **AGENTS,
 }
 
 
@@ -63,8 +67,6 @@ class Server:
     """Calls the WSGI application the way a server does."""
 
     def __init__(self, profile: cProfile.Profile | None) -> None:
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tagblog.settings"
-        sys.path.insert(0, str(TAGBLOG))
         from django.core.wsgi import get_wsgi_application
 
         self.application = get_wsgi_application()
@@ -105,6 +107,18 @@ class Server:
         return {"cpu_ns": cpu, "wall_ns": wall}
 
 
+def statements(count: int) -> dict[str, int]:
+    """CPU and wall time of ``count`` statements that take as little as a statement can."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        execute = cursor.execute
+        cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+        for _ in range(count):
+            execute("SELECT 1")
+        return {"cpu_ns": time.process_time_ns() - cpu, "wall_ns": time.perf_counter_ns() - wall}
+
+
 def resident_bytes() -> int:
     """Resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -131,6 +145,8 @@ def wakeups(seconds: float) -> int:
 def main() -> None:
     """Serve commands until the input ends."""
     mode = sys.argv[1]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tagblog.settings"
+    sys.path.insert(0, str(TAGBLOG))
     begin = MODES[mode]()
     server = Server(cProfile.Profile() if mode == "cprofile" else None)
     for path in ("/tags/django/", "/healthz"):
@@ -142,6 +158,8 @@ def main() -> None:
         match line.split():
             case ["run", path, count]:
                 answer: Any = server.run(path, int(count))
+            case ["statements", count]:
+                answer = statements(int(count))
             case ["memory"]:
                 answer = {"bytes": resident_bytes()}
             case ["wakeups", seconds]:

@@ -55,6 +55,11 @@ def rust(pythons: list[Interpreter]) -> bool:
     return cargo(pythons, "test", *workspace)
 
 
+def licences(pythons: list[Interpreter]) -> bool:
+    """Whether the licences of what the extension is linked with are collected, and allowed."""
+    return passes([sys.executable, "scripts/licenses.py", "--check"])
+
+
 def ruff(pythons: list[Interpreter]) -> bool:
     """Lints and formatting of the Python code."""
     command = str(venvs.TOOLS / "bin" / "ruff")
@@ -91,7 +96,7 @@ def pytest(pythons: list[Interpreter]) -> bool:
 #: What pytest runs every day: under the main Python, and under the others.
 MAIN, OTHERS = "not long", "not long and not matrix"
 
-STEPS: dict[str, Step] = {step.__name__: step for step in (rustfmt, ruff, clippy, rust, mypy, pytest)}
+STEPS: dict[str, Step] = {step.__name__: step for step in (rustfmt, ruff, clippy, licences, rust, mypy, pytest)}
 
 
 #: The steps that import xray.

@@ -60,6 +60,11 @@ def venv_of(interpreter: Interpreter) -> Path:
     return VENVS / f"py{interpreter.version}"
 
 
+def wheels_of(interpreter: Interpreter) -> Path:
+    """Where the wheel is that was built for ``interpreter``."""
+    return BUILD / "wheels" / f"py{interpreter.version}"
+
+
 def digest(paths: Iterable[Path], *also: str) -> str:
     """A hash of files' names and contents, and of further words."""
     state = hashlib.sha256("\0".join(also).encode())
@@ -108,7 +113,7 @@ def install_extension(interpreter: Interpreter, maturin: Path) -> None:
     if is_stamped(stamp, content):
         return
     say(f"the extension for Python {interpreter.version} (cargo profile {PROFILE})")
-    wheels = BUILD / "wheels" / f"py{interpreter.version}"
+    wheels = wheels_of(interpreter)
     shutil.rmtree(wheels, ignore_errors=True)
     env = toolchain.environment(python_of(venv))
     manifest = str(EXTENSION / "Cargo.toml")

@@ -42,9 +42,10 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> i32 {
     errors::exit_code(result)
 }
 
-/// `0.1.0 (file format 1)`.
+/// `0.1.0 (file format 1, build 3ba3a90123)`. Who builds to give away says what from, in `XRAY_BUILD`.
 fn version() -> String {
-    format!("{} (file format {})", env!("CARGO_PKG_VERSION"), xray_core::format::FORMAT_VERSION)
+    let build = option_env!("XRAY_BUILD").map_or("built from source".to_owned(), |from| format!("build {from}"));
+    format!("{} (file format {}, {build})", env!("CARGO_PKG_VERSION"), xray_core::format::FORMAT_VERSION)
 }
 
 fn execute(command: Command) -> Result<Outcome, CliError> {

@@ -64,7 +64,7 @@ fn bad_usage_is_code_2_and_help_is_0() {
     assert!(place.run(&[]).with(2).stderr.contains("Usage"));
     assert!(place.run(&["session", "start", "-t", "x", "--hz", "0"]).with(2).stderr.contains("--hz"));
     let version = place.run(&["--version"]).with(0).text();
-    assert!(version.starts_with("xray 0.") && version.contains("(file format "), "{version}");
+    assert!(version.starts_with("xray 0.") && version.contains("(file format 1, buil"), "{version}");
     for help in [&["--help"][..], &["session", "start", "--help"], &["report", "--help"]] {
         assert!(place.run(help).with(0).text().contains("Usage: xray"));
     }
