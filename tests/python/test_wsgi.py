@@ -213,6 +213,15 @@ def test_a_request_after_one_that_was_not_closed_is_its_own(wrap, recorder):
     assert [(t.ended, t.abandoned) for t in recorder.transactions] == [(True, True), (True, False)]
 
 
+def test_a_server_that_sends_everything_and_forgets_to_close(wrap, recorder):
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        yield b"one"
+
+    assert call(wrap(app), close=False).body == b"one"
+    assert (recorder.only.ended, recorder.only.abandoned) == (True, False)
+
+
 def test_a_status_that_is_none_is_for_the_server_to_refuse(wrap, recorder):
     def app(environ, start_response):
         start_response("what", [])

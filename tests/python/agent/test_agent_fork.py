@@ -186,7 +186,9 @@ input()
     assert process.stdout.readline() == "done\n", process.stderr.read()
     session.stop()
     report = session.wait()
-    assert (report.requests.matched, report.requests.traced) == (21, 21), [(p.pid, p.end, p.joined_at, p.left_at) for p in report.session.processes]
+    assert (report.requests.matched, report.requests.traced) == (21, 21), [
+        (p.pid, p.end, p.joined_at, p.left_at) for p in report.session.processes
+    ]
     assert report.requests.errors == report.requests.incomplete == 0
     assert sorted(p.end for p in report.session.processes) == ["exited"] * 4 + ["finished"]
 

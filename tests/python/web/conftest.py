@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import server
+import services
 from recorder import Recorder
 from served import Served
 
@@ -38,6 +39,35 @@ def applications(tmp_path_factory):
     """A directory of sockets for each application of these tests; sockets have short paths."""
     with tempfile.TemporaryDirectory(prefix="xray-", dir="/tmp") as directory:
         yield Path(directory)
+
+
+@pytest.fixture
+def free_port():
+    """A port on which nobody listens."""
+    with server.listen(0) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """A Redis server."""
+    try:
+        with services.redis() as running:
+            yield running
+    except services.NoService as problem:
+        if os.environ.get("XRAY_TEST_SERVICES") == "required":
+            raise
+        pytest.skip(str(problem))
+
+
+@pytest.fixture
+def environment(request, applications):
+    """The environment of servers; with a Redis server as the broker where the test is about Celery."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "XRAY_SOCKET_DIR": str(applications)}
+    if "celery" in request.node.name:
+        socket = request.getfixturevalue("redis_server").socket
+        environment["SUMS_BROKER"] = f"redis+socket://{socket}"
+    return environment
 
 
 @pytest.fixture

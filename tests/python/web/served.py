@@ -77,15 +77,18 @@ class Served:
 
     def xray(self, *words, code=0):
         """Runs an ``xray`` command; its output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "xray", *words], env=self.environment, capture_output=True, text=True, timeout=120
-        )
+        done = self._run(*words)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr, self.log.read_text()[-3000:])
         return done.stdout
 
+    def _run(self, *words):
+        command = [sys.executable, "-m", "xray", *words]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
+
     def transactions(self):
-        """What ``xray transactions`` knows, by name and kind."""
-        known = json.loads(self.xray("transactions", "--app", self.app, "--json"))["transactions"]
+        """What ``xray transactions`` knows, by name and kind; nothing before the first agent has started."""
+        said = self._run("transactions", "--app", self.app, "--json")
+        known = json.loads(said.stdout)["transactions"] if said.returncode == 0 else []
         return {(item["name"], item["kind"]): item for item in known}
 
     def count(self, name, kind="web"):
@@ -100,10 +103,14 @@ class Served:
         assert now == count, (name, now, count, self.transactions())
 
     def record(self, transaction, file, work, *, workers=1):
-        """A session on one transaction in all workers while ``work`` runs; its report as JSON."""
+        """A session on one transaction in all workers while ``work`` runs; its report as JSON.
+
+        Without ``workers``, in those that have an agent already.
+        """
         start = ["session", "start", "--app", self.app, "--transaction", transaction, "--detach", "--minutes", "5"]
         session = self.xray(*start, "--share", "1", "--max-overhead", "1").strip()
-        self._wait_until(lambda: self._recording() == workers, f"{workers} workers record")
+        if workers is not None:
+            self._wait_until(lambda: self._recording() == workers, f"{workers} workers record")
         work()
         self.xray("session", "stop", session)
         self.xray("session", "fetch", session, "-o", str(file), "--force")
@@ -115,8 +122,7 @@ class Served:
 
     def _recording(self):
         self.ask("/ready")  # a worker's agent starts with its first request
-        command = [sys.executable, "-m", "xray", "session", "status", "--app", self.app, "--json"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = self._run("session", "status", "--app", self.app, "--json")
         status = json.loads(done.stdout) if done.returncode == 0 else {}
         return status["processes"] if status.get("state") == "recording" else 0
 

@@ -6,7 +6,9 @@ import pytest
 
 pytestmark = pytest.mark.matrix
 
-UVICORN = ["uvicorn", "--port", "PORT", "--log-level", "warning"]
+#: Its workers are restarted when they do not answer in time, as on a busy machine.
+PATIENT = ["--timeout-worker-healthcheck", "60"]
+UVICORN = ["uvicorn", "--port", "PORT", "--log-level", "warning", *PATIENT]
 GUNICORN = ["gunicorn", "--bind", "127.0.0.1:PORT", "--no-control-socket", "--log-level", "warning"]
 HYPERCORN = ["hypercorn", "--bind", "127.0.0.1:PORT"]
 
@@ -95,17 +97,13 @@ def answer_of(served, path, method):
 @pytest.mark.parametrize("server", ASGI)
 def test_asgi(serve, tmp_path, server):
     argv, workers = ASGI[server]
-    report = check(serve, tmp_path, argv, workers, ASGI_PATHS, "/tags/{tag}")
-    calls = {component["name"]: component["calls"] for component in report["components"]}
-    assert calls["plain"] == 8
+    check(serve, tmp_path, argv, workers, ASGI_PATHS, "/tags/{tag}")
 
 
 @pytest.mark.parametrize("server", WSGI)
 def test_wsgi(serve, tmp_path, server):
     argv, workers = WSGI[server]
-    report = check(serve, tmp_path, argv, workers, WSGI_PATHS, "/tags/<tag>/")
-    calls = {component["name"]: component["calls"] for component in report["components"]}
-    assert calls["tag"] == 8
+    check(serve, tmp_path, argv, workers, WSGI_PATHS, "/tags/<tag>/")
 
 
 @pytest.mark.parametrize("server", ["uvicorn asyncio", "uvicorn uvloop", "gunicorn asgi", "hypercorn"])

@@ -160,12 +160,18 @@ def _end_with_close(file: Any, transaction: Transaction) -> bool:
 class _Body:
     """A body that is made while it is sent: the transaction ends when it is closed, or dropped."""
 
-    __slots__ = ("_body", "_next", "_transaction")
+    __slots__ = ("_body", "_exhausted", "_next", "_transaction")
 
     def __init__(self, body: Any, transaction: Transaction) -> None:
         self._body = body
         self._transaction = transaction
         self._next: Callable[[], Any] | None = None
+        self._exhausted = False
+
+    def __del__(self) -> None:
+        # Some servers send a body to its end and do not close it.
+        if self._exhausted:
+            self._transaction.end()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
@@ -179,6 +185,7 @@ class _Body:
                 self._next = iter(self._body).__next__
             return self._next()
         except StopIteration as end:
+            self._exhausted = True
             if getattr(self._body, "close", None) is None:
                 self._transaction.end()
             drop_own_frame(end)
