@@ -1,4 +1,8 @@
-"""Settings of the tag blog: an ordinary production-like Django site on SQLite."""
+"""Settings of the tag blog: an ordinary production-like Django site on SQLite, or on PostgreSQL and Redis.
+
+``TAGBLOG_POSTGRESQL`` is the host of a PostgreSQL server, or the directory of its socket; ``TAGBLOG_REDIS`` the URL of a
+Redis server, which then counts the visits to each page.
+"""
 
 import os
 from pathlib import Path
@@ -43,6 +47,24 @@ DATABASES = {
         "OPTIONS": {"timeout": 10},
     }
 }
+
+if "TAGBLOG_POSTGRESQL" in os.environ:
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["TAGBLOG_POSTGRESQL"],
+        "USER": os.environ.get("TAGBLOG_POSTGRESQL_USER", "postgres"),
+        "NAME": os.environ.get("TAGBLOG_POSTGRESQL_DATABASE", "postgres"),
+        "CONN_MAX_AGE": None,
+    }
+
+if "TAGBLOG_REDIS" in os.environ:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["TAGBLOG_REDIS"],
+        }
+    }
+    MIDDLEWARE.append("blog.visits.count_visits")
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
