@@ -61,7 +61,8 @@ def count_with_xray(work: Work, transaction: str, expected: int) -> Counts:
     total: Counts = collections.Counter()
     for trace in report.traces:
         assert trace.summary.complete, trace
-        assert trace.detail.paths_folded == 0, trace
+        # Calls of functions that could not be told apart; folded paths are still counted by function.
+        assert sum(node.calls for node in trace.nodes if node.kind == "other") == 0, trace
         for node in trace.nodes:
             if node.kind == "function":
                 total[node.name, str(node.file), int(node.line or 0)] += node.calls + node.resumes

@@ -2,8 +2,8 @@
 
 A program is a list of functions; each calls only later ones and itself, so it ends. Between them they use what makes
 counting calls hard: recursion, generators that are left, thrown into, closed and delegated to, exceptions through
-several frames, classes with properties and bodies run again, comprehensions, closures, callbacks from C, context
-managers.
+several frames, coroutines that end, are closed and are thrown into, classes with properties and bodies run again,
+comprehensions, closures, callbacks from C, context managers.
 """
 
 from hypothesis import strategies as st
@@ -15,6 +15,22 @@ import functools
 
 class Stop(Exception):
     pass
+
+
+class Suspended:
+    # Awaited, it suspends once.
+
+    def __await__(self):
+        return (yield self)
+
+
+def finished(coroutine, steps):
+    # Its result, or None when it has not ended by then.
+    try:
+        for _ in range(steps):
+            coroutine.send(None)
+    except StopIteration as end:
+        return end.value
 
 
 @contextlib.contextmanager
@@ -138,6 +154,46 @@ BLOCKS = [
 """,
     "    with opened({n}) as value:\n        total += value + {call}\n",
     "    with contextlib.suppress(Stop), opened({n}):\n        {call}\n        raise Stop\n",
+    """\
+    async def awaited{k}(n):
+        await Suspended()
+        return n + {call}
+    async def awaits{k}(n):
+        try:
+            return await awaited{k}(n) + await awaited{k}(1)
+        finally:
+            {call}
+    total += finished(awaits{k}({n}), 3)
+    closed = awaits{k}({n})
+    finished(closed, 2)
+    closed.close()
+    thrown = awaits{k}(1)
+    finished(thrown, 1)
+    try:
+        thrown.throw(Stop)
+    except Stop:
+        total += 1
+    awaits{k}(1).close()
+""",
+    """\
+    async def numbers{k}():
+        try:
+            for i in range({n} + 1):
+                await Suspended()
+                yield i
+        finally:
+            {call}
+    async def consumes{k}(most):
+        source, received = numbers{k}(), 0
+        async for number in source:
+            received += number
+            if number == most:
+                break
+        await source.aclose()
+        return received + sum([i async for i in numbers{k}()])
+    total += finished(consumes{k}({n}), 3 * {n} + 9) or 0
+    total += finished(consumes{k}(0), 3 * {n} + 9) or 0
+""",
     "    exec('def late(): return {n}\\ntotal = late() + late()', space := {{}})\n    total += space['total']\n",
 ]
 
