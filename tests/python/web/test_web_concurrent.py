@@ -1,4 +1,4 @@
-"""Fifty requests at once to three endpoints on one loop, one of them recorded: its traces have nothing of the others."""
+"""Fifty requests at once to three endpoints on one loop, one recorded: its traces have nothing of the others."""
 
 import json
 import re
