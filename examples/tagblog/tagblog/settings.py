@@ -1,7 +1,7 @@
 """Settings of the tag blog: an ordinary production-like Django site on SQLite, or on PostgreSQL and Redis.
 
-``TAGBLOG_POSTGRESQL`` is the host of a PostgreSQL server, or the directory of its socket; ``TAGBLOG_REDIS`` the URL of a
-Redis server, which then counts the visits to each page.
+``TAGBLOG_POSTGRESQL`` is the host of a PostgreSQL server, or the directory of its socket; ``TAGBLOG_REDIS`` the URL of
+a Redis server, which then counts the visits to each page.
 """
 
 import os
