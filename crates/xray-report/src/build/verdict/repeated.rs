@@ -27,6 +27,10 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Vec<Found> {
         if !matches!(kind, SymbolKind::Sql | SymbolKind::Cache | SymbolKind::External | SymbolKind::Queue) {
             continue;
         }
+        if evidence.paths.owner[at] != node.symbol {
+            // Below another one: how a call came out, or what its client does with it.
+            continue;
+        }
         let (caller, step) = caller(evidence, at);
         let entry = loops.entry((node.symbol, caller.map(|caller| evidence.paths.symbol(caller)))).or_default();
         entry.calls = entry.calls.saturating_add(node.calls);

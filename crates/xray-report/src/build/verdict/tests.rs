@@ -271,6 +271,24 @@ fn an_n_plus_one_is_found_with_its_caller() {
     assert_eq!(named.name, "blog_author - SELECT");
 }
 
+/// How each call came out stands below it and is as frequent.
+#[test]
+fn the_outcomes_of_a_repeated_call_are_not_repeated_calls() {
+    let file = "/srv/blog/blog/views.py";
+    let cache = |name: &str| symbol(SymbolKind::Cache, name, "", 0);
+    let loops = [
+        (3, function("ask", file, 6), 1, 300),
+        (4, cache("cache get"), 120, 30_000),
+        (5, cache("cache get: miss"), 120, 0),
+    ];
+    let mut story = Story::new(&page(&loops));
+    page_samples(&mut story);
+    let findings = story.report().verdict.findings;
+    let repeated: Vec<_> = findings.iter().filter(|found| found.code == "n_plus_one").collect();
+    assert_eq!(repeated.len(), 1, "{findings:#?}");
+    assert!(repeated[0].text.contains("cache get runs 120 times"), "{findings:#?}");
+}
+
 #[test]
 fn an_n_plus_one_comes_before_one_call_that_a_busy_machine_made_long() {
     let file = "/srv/blog/blog/faults/last_words.py";
