@@ -1,7 +1,7 @@
 //! A tree of paths that never grows beyond a bound and gives out what was added to it, piece by piece.
 
 use crate::model::{PathNode, preorder};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Nodes by path. Each node holds what was added since [`Self::take`]; the paths stay, so that the bound holds for
 /// all pieces together.
@@ -12,13 +12,19 @@ pub(crate) struct PathTree<N: PathNode> {
     changed: Vec<bool>,
     changed_nodes: Vec<u32>,
     /// (parent + 1, key) to the node; 0 stands for the roots.
-    index: HashMap<(u32, N::Key), u32>,
+    index: FxHashMap<(u32, N::Key), u32>,
     capacity: usize,
 }
 
 impl<N: PathNode> PathTree<N> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { nodes: Vec::new(), changed: Vec::new(), changed_nodes: Vec::new(), index: HashMap::new(), capacity }
+        Self {
+            nodes: Vec::new(),
+            changed: Vec::new(),
+            changed_nodes: Vec::new(),
+            index: FxHashMap::default(),
+            capacity,
+        }
     }
 
     /// The node below `parent` with this key, if it is there.

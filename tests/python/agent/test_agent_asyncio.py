@@ -84,3 +84,71 @@ assert seen == [counts(2), counts(4), counts(7)], seen
 """,
         loop,
     )
+
+
+def test_time_on_the_cpu_is_told_from_time_awaiting_and_what_was_awaited(host, loop):
+    host.run(
+        PROGRAM
+        + """
+import time
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+async def waits():
+    await asyncio.sleep(0.2)
+
+async def queues(queue):
+    asyncio.get_running_loop().call_later(0.2, queue.put_nowait, 1)
+    return await queue.get()
+
+@xray.transaction("work")
+async def answer(queue):
+    spin(0.05)
+    await waits()
+    spin(0.05)
+    await queues(queue)
+    return "done"
+
+async def main():
+    queue = asyncio.Queue()
+    return await asyncio.gather(answer(queue), asyncio.sleep(0.1))
+
+with host.start(path="a.xr") as session:
+    assert run(main())[0] == "done"
+(trace,) = session.wait().traces
+awaits = {node.name: node for node in trace.nodes if node.kind == "await"}
+assert sorted(awaits) == ["await Queue.get", "await sleep"], awaits
+slept, queued = awaits["await sleep"].total_ns / 1e9, awaits["await Queue.get"].total_ns / 1e9
+# Lower bounds only: a busy machine makes everything longer. Together they cannot be longer than the whole.
+assert slept >= 0.19 and queued >= 0.19, (slept, queued)
+on_cpu = sum(node.self_ns for node in trace.nodes if node.name == "spin") / 1e9
+assert on_cpu >= 0.1, on_cpu
+assert slept + queued + on_cpu <= trace.duration_ns / 1e9
+assert sum(node.self_ns for node in trace.nodes) == trace.duration_ns
+assert awaits["await sleep"].file.endswith("tasks.py")
+""",
+        loop,
+    )
+
+
+def test_a_generator_that_is_consumed_is_no_waiting(host):
+    host.run(
+        PROGRAM
+        + """
+def numbers():
+    yield from range(5)
+
+@xray.transaction("work")
+def work():
+    return sum(numbers())
+
+with host.start(path="a.xr") as session:
+    assert work() == 10
+(trace,) = session.wait().traces
+assert [node.name for node in trace.nodes if node.kind == "await"] == []
+""",
+        "asyncio",
+    )

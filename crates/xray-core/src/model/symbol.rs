@@ -22,6 +22,9 @@ pub enum SymbolKind {
     Queue,
     /// A pause of the garbage collector.
     Gc,
+    /// Time in which a coroutine waited and no code of the transaction ran in its thread: `await sleep`, with the place
+    /// of the function that waited.
+    Await,
     /// A thread or task started by the transaction, as root of its own part of the trace.
     Thread,
     /// What a bound cut: "other functions".

@@ -4,12 +4,13 @@ use super::SymbolSource;
 use crate::limits::{SYMBOL_BATCH, SYMBOL_TEXT_BYTES, SYMBOLS};
 use crate::model::{Symbol, SymbolId, SymbolKind, SymbolTable};
 use crate::trace::CallKey;
-use std::collections::{HashMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::collections::HashSet;
 
 /// What is known of keys so far.
 #[derive(Debug)]
 pub(super) struct SymbolBook {
-    by_key: HashMap<CallKey, SymbolId>,
+    by_key: FxHashMap<CallKey, SymbolId>,
     table: SymbolTable,
     written: usize,
     capacity: usize,
@@ -24,7 +25,7 @@ impl SymbolBook {
     fn with_capacity(capacity: usize) -> Self {
         let mut table = SymbolTable::default();
         let other = table.intern(symbol(SymbolKind::Other, "other functions".to_owned()));
-        Self { by_key: HashMap::new(), table, written: 0, capacity, other }
+        Self { by_key: FxHashMap::default(), table, written: 0, capacity, other }
     }
 
     /// The symbol of what a bound cut.

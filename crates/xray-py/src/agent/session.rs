@@ -227,7 +227,14 @@ fn new_strand(
     mut recorder: Recorder,
 ) -> Box<Strand> {
     recorder.begin(started_ticks, memory.clone());
-    Box::new(Strand { context, name, started_ticks, recorder, segments: Vec::new() })
+    Box::new(Strand {
+        context,
+        name,
+        started_ticks,
+        recorder,
+        segments: Vec::new(),
+        suspension: slot::Suspension::default(),
+    })
 }
 
 fn finish_strand(strand: &mut Strand, now: u64) -> FinishedStrand {

@@ -4,7 +4,8 @@ use super::gil_cell::GilCell;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyWeakrefMethods, PyWeakrefReference};
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use xray_core::limits::SYMBOLS;
 use xray_core::model::{Symbol, SymbolKind};
 use xray_core::trace::CallKey;
@@ -16,10 +17,12 @@ pub(crate) struct Place {
     pub(crate) own: bool,
     /// Below a folder of installed packages or of the standard library: not where a statement was written.
     pub(crate) library: bool,
+    /// It suspends its task when it yields: a coroutine, or an asynchronous or coroutine-like generator.
+    pub(crate) awaits: bool,
 }
 
 struct Pins {
-    places: HashMap<usize, (Py<PyAny>, Place)>,
+    places: FxHashMap<usize, (Py<PyAny>, Place)>,
     own_directory: String,
     overflow: u64,
 }
@@ -68,12 +71,25 @@ fn label_of(code: &Bound<'_, PyAny>) -> Option<(SymbolKind, String)> {
         .flatten()
 }
 
-const UNKNOWN: Place = Place { own: false, library: false };
+const UNKNOWN: Place = Place { own: false, library: false, awaits: false };
+
+/// `CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR`
+const AWAITS: u32 = 0x80 | 0x100 | 0x200;
+
+/// Marks a key as the time that tasks waited in this function.
+const WAITING: u64 = 2;
+
+/// The segment that stands for waiting in a function.
+pub(crate) fn waiting_in(code: CallKey) -> CallKey {
+    CallKey(code.0 | WAITING)
+}
 
 /// Starts to keep code objects; files below `own_directory` are xray's.
 pub(crate) fn start(py: Python<'_>, own_directory: &str) {
     let own_directory = own_directory.to_owned();
-    PINS.with(py, |pins| *pins = Some(Pins { places: HashMap::with_capacity(4096), own_directory, overflow: 0 }));
+    let mut places = FxHashMap::default();
+    places.reserve(4096);
+    PINS.with(py, |pins| *pins = Some(Pins { places, own_directory, overflow: 0 }));
 }
 
 /// Lets all of them go; returns how many did not fit.
@@ -99,13 +115,15 @@ pub(crate) unsafe fn pin(py: Python<'_>, code: *mut ffi::PyObject) -> Place {
     // SAFETY: a live object, by the caller's promise; this takes a reference of our own.
     let object = unsafe { Bound::from_borrowed_ptr(py, code) };
     let file = file_name(&object);
+    let flags: u32 = object.getattr("co_flags").and_then(|flags| flags.extract()).unwrap_or(0);
     PINS.with(py, |pins| {
         let Some(pins) = pins.as_mut() else { return UNKNOWN };
         if pins.places.len() >= SYMBOLS {
             pins.overflow += 1;
             return UNKNOWN;
         }
-        let place = Place { own: file.starts_with(&pins.own_directory), library: is_library(&file) };
+        let own = file.starts_with(&pins.own_directory);
+        let place = Place { own, library: is_library(&file), awaits: flags & AWAITS != 0 };
         pins.places.insert(address, (object.unbind(), place));
         place
     })
@@ -125,6 +143,11 @@ fn file_name(code: &Bound<'_, PyAny>) -> String {
 
 /// The name and place of a pinned code object; `None` for an address that is not pinned.
 pub(crate) fn symbol(py: Python<'_>, key: CallKey) -> Option<Symbol> {
+    if key.0 & WAITING != 0 {
+        // Code objects stand at multiples of eight: the bit is never part of their address.
+        let function = symbol(py, CallKey(key.0 & !WAITING))?;
+        return Some(Symbol { kind: SymbolKind::Await, name: format!("await {}", function.name), ..function });
+    }
     let code = pinned(py, key)?;
     if let Some((kind, name)) = label_of(&code) {
         return Some(Symbol { kind, name, file: file_name(&code), line: 0, detail: String::new() });

@@ -40,6 +40,12 @@ struct Code {
 }
 
 const OWNED_BY_GENERATOR: u8 = 1;
+/// A generator's `gi_frame_state` stands so many bytes before its frame; this value says that it has yielded.
+const STATE_BEFORE_FRAME: usize = 5;
+const SUSPENDED: i8 = -1;
+/// For the self-test: the value before the first run, and where the frame is in its generator.
+const CREATED: i8 = -2;
+const FRAME_IN_GENERATOR: usize = 80;
 /// Opcode of 3.11: the last instruction of a generator's frame before its body first runs.
 const RETURN_GENERATOR: u8 = 75;
 /// `CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR`
@@ -87,6 +93,14 @@ pub(super) fn self_test(py: Python<'_>) -> PyResult<()> {
         if read != expected {
             return Err(PyRuntimeError::new_err("code objects are not laid out as this version of xray expects"));
         }
+    }
+    let generator = py.eval(c"(None for _ in (1,))", None, None)?;
+    // SAFETY: a live generator, whose frame begins at this offset.
+    let state = || unsafe { generator.as_ptr().cast::<i8>().add(FRAME_IN_GENERATOR - STATE_BEFORE_FRAME).read() };
+    let created = state();
+    generator.call_method0("__next__")?;
+    if (created, state()) != (CREATED, SUSPENDED) {
+        return Err(PyRuntimeError::new_err("generators are not laid out as this version of xray expects"));
     }
     Ok(())
 }
@@ -157,11 +171,27 @@ unsafe extern "C" fn record_frame(
         if slot::current_strand().is_null() {
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
+        let is_generators = (*frame).owner == OWNED_BY_GENERATOR;
         slot::enter(code, how, arguments::Frame(frame));
         let result = _PyEval_EvalFrameDefault(state, frame, throw);
-        slot::leave(code, if result.is_null() { Exit::Unwind } else { Exit::Return });
+        let how = match result.is_null() {
+            true => Exit::Unwind,
+            false if is_generators && has_yielded(frame) => Exit::Yield,
+            false => Exit::Return,
+        };
+        slot::leave(code, how);
         result
     }
+}
+
+/// Whether the generator that this frame is part of is suspended after its evaluation.
+///
+/// # Safety
+/// The frame must be a generator's, and the generator alive: whoever resumed it holds a reference until it has the
+/// result.
+unsafe fn has_yielded(frame: *const Frame) -> bool {
+    // SAFETY: the field is inside the generator, in front of its frame (`self_test` checks where).
+    unsafe { frame.cast::<i8>().sub(STATE_BEFORE_FRAME).read() == SUSPENDED }
 }
 
 /// How the frame is entered; `None` for a call that only makes a generator, which runs nothing of its body.

@@ -50,7 +50,14 @@ pub(crate) fn measure(py: Python<'_>, tracer: &mut Tracer, untraced: &Untraced<'
     let Some(begun) = tracer.trace_begins(py) else { return Ok(0) };
     let mut recorder = Recorder::new();
     recorder.begin(clock::ticks(), Allowance::default());
-    let mut scratch = Strand { context: ContextId(0), name: None, started_ticks: 0, recorder, segments: Vec::new() };
+    let mut scratch = Strand {
+        context: ContextId(0),
+        name: None,
+        started_ticks: 0,
+        recorder,
+        segments: Vec::new(),
+        suspension: slot::Suspension::default(),
+    };
     let traced = slot::with_strand(py, &mut scratch, || quickest(&untraced.call));
     tracer.trace_ends(py, begun);
     let events = u64::from(2 * CALLS);

@@ -27,6 +27,20 @@ pub(crate) struct Strand {
     pub(crate) recorder: Recorder,
     /// Segments that are open, innermost last.
     pub(crate) segments: Vec<CallKey>,
+    /// Its suspension.
+    pub(crate) suspension: Suspension,
+}
+
+/// How the coroutines of a strand came to wait. A task suspends by yields from the innermost coroutine to the outermost,
+/// and goes on by resumptions the other way round.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Suspension {
+    /// The function whose yield began the present run of yields, and the number of the run's last event.
+    innermost: u64,
+    last_yield: u64,
+    /// The function that waits, 0 when none does, and since when.
+    waiting: u64,
+    since: u64,
 }
 
 /// Finds the strand of the running context, or null; runs no Python code.
@@ -118,6 +132,9 @@ pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry, frame: ar
     unsafe {
         let strand = current_strand();
         if let Some(strand) = strand.as_mut() {
+            if strand.suspension.waiting != 0 {
+                goes_on(strand);
+            }
             let entered = strand.recorder.enter(CallKey(code as u64), how, clock::ticks());
             if entered != Entered::Known {
                 entered_specially(strand, code, how, entered, frame);
@@ -135,8 +152,49 @@ pub(crate) unsafe fn leave(code: *mut pyo3::ffi::PyObject, how: Exit) {
     // SAFETY: as in `enter`.
     unsafe {
         if let Some(strand) = current_strand().as_mut() {
-            strand.recorder.leave(CallKey(code as u64), how, clock::ticks());
+            let now = clock::ticks();
+            strand.recorder.leave(CallKey(code as u64), how, now);
+            if how == Exit::Yield {
+                yielded(strand, code, now);
+            }
         }
+    }
+}
+
+/// `code` has yielded: with it, perhaps, the whole strand.
+///
+/// # Safety
+/// As for [`enter`].
+unsafe fn yielded(strand: &mut Strand, code: *mut pyo3::ffi::PyObject, now: u64) {
+    let event = strand.recorder.events();
+    let suspension = &mut strand.suspension;
+    if suspension.last_yield + 1 != event {
+        suspension.innermost = code as u64;
+    }
+    suspension.last_yield = event;
+    if strand.recorder.depth() > 0 {
+        return;
+    }
+    // SAFETY: the GIL is held. Both functions have just yielded, so their generators keep the code objects alive.
+    unsafe {
+        let py = Python::assume_attached();
+        if code::pin(py, code).awaits {
+            let innermost = suspension.innermost as *mut pyo3::ffi::PyObject;
+            let who = if code::pin(py, innermost).own { code } else { innermost };
+            (suspension.waiting, suspension.since) = (who as u64, now);
+        }
+    }
+}
+
+/// The strand has waited since its last event, for a callback or for itself: a segment of its own, so that the rest is
+/// time on the CPU.
+#[cold]
+#[inline(never)]
+fn goes_on(strand: &mut Strand) {
+    let key = code::waiting_in(CallKey(std::mem::take(&mut strand.suspension.waiting)));
+    if strand.recorder.depth() == 0 {
+        strand.recorder.enter(key, Entry::Start, strand.suspension.since);
+        strand.recorder.leave(key, Exit::Return, clock::ticks());
     }
 }
 

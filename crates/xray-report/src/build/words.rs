@@ -66,6 +66,7 @@ pub(super) fn symbol_kind(kind: SymbolKind) -> &'static str {
         SymbolKind::Cache => "cache",
         SymbolKind::Queue => "queue",
         SymbolKind::Gc => "gc",
+        SymbolKind::Await => "await",
         SymbolKind::Thread => "thread",
         SymbolKind::Other => "other",
     }

@@ -36,7 +36,7 @@ codes! {
     ThreadKind { Target = 0, Web = 1, Background = 2, Other = 3 }
     SymbolKind {
         Transaction = 0, Function = 1, Sql = 2, Template = 3, External = 4, Cache = 5, Queue = 6, Gc = 7, Thread = 8,
-        Other = 9,
+        Other = 9, Await = 10,
     }
     LossKind {
         TraceChannel = 0, SampleChannel = 1, PathsFolded = 2, SampleTreeFull = 3, CallTreeFull = 4,

@@ -28,6 +28,7 @@ fn told(evidence: &Evidence<'_>, tally: &Tally) -> Option<Found> {
         SymbolKind::External => Some(segment(evidence, tally, symbol, "slow_component", "Slow external call")),
         SymbolKind::Cache => Some(segment(evidence, tally, symbol, "slow_component", "Slow cache")),
         SymbolKind::Queue => Some(segment(evidence, tally, symbol, "slow_component", "Slow queue")),
+        SymbolKind::Await => Some(segment(evidence, tally, symbol, "slow_component", "Waiting")),
         SymbolKind::Gc => Some(segment(evidence, tally, symbol, "slow_component", "Garbage collection")),
         // The time between traced calls, and what a bound cut: there is no one to name.
         SymbolKind::Transaction | SymbolKind::Thread | SymbolKind::Other => None,
