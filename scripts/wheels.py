@@ -75,7 +75,7 @@ def build(interpreter: Interpreter, target: str) -> None:
 def build_source() -> None:
     """Make the source archive."""
     venvs.say("source archive")
-    argv = [str(venvs.TOOLS / "bin" / "maturin"), "sdist", "--quiet"]
+    argv = [str(venvs.TOOLS / "bin" / "maturin"), "sdist"]
     venvs.run([*argv, "--manifest-path", str(EXTENSION / "Cargo.toml"), "--out", str(DIST)], environment())
 
 
