@@ -108,7 +108,7 @@ def set_up(steps: list[str]) -> list[Interpreter]:
     if "pytest" in steps:
         services.install_missing()
     pythons = venvs.prepared_or_exit(
-        ["demo", "test", "libraries", "web"], extension=not WITH_EXTENSION.isdisjoint(steps)
+        ["demo", "test", "libraries", "web", "neighbours"], extension=not WITH_EXTENSION.isdisjoint(steps)
     )
     missing = [wanted for wanted in interpreters.DEFAULT if wanted not in {p.version for p in pythons}]
     if missing and not os.environ.get("XRAY_PYTHONS"):
