@@ -36,7 +36,9 @@ pub const SEGMENTS: usize = 20_000;
 /// SQL statements of one process in one session whose obfuscated form is remembered.
 pub const SQL_STATEMENTS: usize = 2_000;
 /// Frames of one sampled stack.
-pub const SAMPLE_DEPTH: usize = 512;
+pub const SAMPLE_DEPTH: usize = 2_048;
+/// The same where the GIL must be held to read them.
+pub const SAMPLE_DEPTH_UNDER_GIL: usize = 512;
 /// Symbols of one process in one session.
 pub const SYMBOLS: usize = 200_000;
 /// Longest name, path or detail of a symbol, in bytes; more is cut.

@@ -26,7 +26,8 @@ pub use scale::TickScale;
 pub use tree::{NodeName, RecordedEntry, RecordedNode, RecordedTree};
 
 /// What is called: the address of a code object, or a segment id shifted left with the lowest bit set. Unique while a
-/// session holds a reference to the code object. 0 is not a key.
+/// session holds a reference to the code object. 0 is not a key. A sampler that holds no references numbers the code
+/// objects that it sees instead, with the highest bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallKey(pub u64);
 
@@ -34,6 +35,11 @@ impl CallKey {
     /// The key of a segment (SQL statement, template, ...).
     pub fn segment(id: u64) -> Self {
         Self(id << 1 | 1)
+    }
+
+    /// The key of the `number`-th code object that a sampler has seen.
+    pub fn of_sampler(number: u64) -> Self {
+        Self(1 << 63 | number << 1)
     }
 
     /// Whether this is a segment's key, not a code object's.

@@ -1,11 +1,13 @@
 //! Arming a session in this process, and ending it: the agent's side.
 
+use super::labels;
 use super::lifecycle;
 use super::session::Recording;
 use super::state::{self, STATE};
 use super::symbols::Symbols;
 use crate::cpython::capabilities::{self, TracerChoice};
-use crate::cpython::frames::{GilStackSource, Label};
+use crate::cpython::frames::GilStackSource;
+use crate::cpython::stack_reader::{MemoryStackSource, destroyed};
 use crate::cpython::tracer::{self, Tracer};
 use crate::cpython::{code, event_cost, gc_pauses, slot};
 use crate::gate;
@@ -25,7 +27,7 @@ use xray_core::format::{PartWriter, WriteError};
 use xray_core::model::{
     Capabilities, Note, NoteCode, ProcessEnd, ProcessInfo, ProcessKey, SessionId, Severity, StoppedBy,
 };
-use xray_core::sample::{ThreadSleeper, run_sampler};
+use xray_core::sample::{StackSource, ThreadSleeper, run_sampler};
 use xray_core::session::{Collector, Cost, CostMeter, Intake, RecordingConfig, recording};
 use xray_core::target::Matcher;
 use xray_core::trace::TickScale;
@@ -144,8 +146,13 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
     let calibration = clock::calibrate();
     let prepared = gate::attached(prepare).ok_or(ENDING)?;
     let mut prepared = prepared.map_err(|error| format!("the interpreter refused: {error}"))?;
-    let capabilities =
-        capabilities::describe(&prepared.choice, prepared.not_muted.as_deref(), calibration, prepared.event_cost_ns);
+    let capabilities = capabilities::describe(
+        &prepared.choice,
+        prepared.not_muted.as_deref(),
+        prepared.stacks.under_gil.as_deref(),
+        calibration,
+        prepared.event_cost_ns,
+    );
     let info = process_info(&prepared, &capabilities);
     let key = info.key;
     let scale = TickScale::from_ns_per_tick(calibration.ns_per_tick);
@@ -182,7 +189,9 @@ fn arm_once(app: AppDirectory, spec: &SessionSpec, alone: Alone) -> Result<Arc<H
         return never_took_part(ENDING.to_owned());
     }
     // From here on the collector's thread is who ends the session, whatever happens.
-    if let Err(error) = start_threads(handle.clone(), intake.clone(), collector, (app, alone), spec.header.seed) {
+    let started =
+        start_threads(handle.clone(), intake.clone(), collector, (app, alone), prepared.stacks, spec.header.seed);
+    if let Err(error) = started {
         intake.request_stop(StoppedBy::Refused);
         gate::attached(end_recording);
         handle.finish();
@@ -199,6 +208,16 @@ struct Prepared {
     event_cost_ns: u32,
     /// Why threads that are in no traced transaction are not muted, if they are not.
     not_muted: Option<String>,
+    stacks: Stacks,
+}
+
+/// Who reads the stacks.
+struct Stacks {
+    source: Box<dyn StackSource>,
+    /// Kernel id of the thread that does, once it runs.
+    tid: Arc<AtomicU32>,
+    /// Why the GIL is needed for it, if it is.
+    under_gil: Option<String>,
 }
 
 /// Everything of arming that needs Python: the tracer is on afterwards, and nobody is traced.
@@ -230,7 +249,8 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
     match armed {
         Ok((tracer, event_cost_ns)) => {
             let not_muted = tracer.mute_others(py);
-            Ok(Prepared { choice, tracer, python, framework, event_cost_ns, not_muted })
+            let stacks = choose_stacks(py, &own_directory);
+            Ok(Prepared { choice, tracer, python, framework, event_cost_ns, not_muted, stacks })
         }
         Err(error) => {
             code::stop(py);
@@ -239,10 +259,24 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
     }
 }
 
+/// Without the GIL where that is known to work here.
+fn choose_stacks(py: Python<'_>, own_directory: &str) -> Stacks {
+    let tid = Arc::new(AtomicU32::new(0));
+    match MemoryStackSource::arm(py, own_directory, labels::of_thread, tid.clone()) {
+        Ok(source) => Stacks { source: Box::new(source), tid, under_gil: None },
+        Err(reason) => Stacks {
+            source: Box::new(GilStackSource::new(labels::of_thread, tid.clone())),
+            tid,
+            under_gil: Some(reason),
+        },
+    }
+}
+
 fn undo(py: Python<'_>, tracer: &mut Tracer) {
     gc_pauses::remove(py);
     tracer.disarm(py);
     slot::forget_recorders(py);
+    destroyed::unwatch(py);
     code::stop(py);
 }
 
@@ -287,24 +321,18 @@ fn start_threads(
     intake: Intake,
     collector: Collector<AgentOwned<File>>,
     (app, alone): (AppDirectory, Alone),
+    mut stacks: Stacks,
     seed: u64,
 ) -> std::io::Result<()> {
-    let sampler_tid = Arc::new(AtomicU32::new(0));
     let mut meter = AgentCost {
-        sampler_tid: sampler_tid.clone(),
+        sampler_tid: stacks.tid.clone(),
         sampler_ns: 0,
         intake: intake.clone(),
         tools: tracer::tools_that_came(),
     };
     let sampler = thread::spawn("xray-sampler", move || {
         thread::precise_timers();
-        run_sampler(
-            &mut GilStackSource::new(label_of, sampler_tid),
-            &intake,
-            &*state::clock(),
-            &mut ThreadSleeper,
-            seed,
-        );
+        run_sampler(&mut *stacks.source, &intake, &*state::clock(), &mut ThreadSleeper, seed);
     })?;
     let app = AgentOwned::new(app);
     thread::spawn("xray-collector", move || {
@@ -332,10 +360,6 @@ fn start_threads(
     Ok(())
 }
 
-fn label_of(py: Python<'_>, thread: u64) -> Option<Label> {
-    STATE.with(py, |state| state.labels.get(thread))
-}
-
 /// Takes the session out of the application: the tracer is off, nothing is kept alive.
 fn end_recording(py: Python<'_>) {
     state::set_recording(state::NO_RECORDING);
@@ -348,6 +372,7 @@ fn end_recording(py: Python<'_>) {
     if let Some(mut recording) = over.flatten() {
         recording.disarm(py);
     }
+    destroyed::unwatch(py);
     code::stop(py);
 }
 
@@ -368,6 +393,8 @@ pub(crate) fn forget_parents(py: Python<'_>) {
     // Not by the recording: in the parent a thread may just have been arming, with the tracer on its stack.
     tracer::undo_inherited(py);
     slot::forget_recorders(py);
+    destroyed::unwatch(py);
+    thread::forget_own();
     code::stop(py);
 }
 

@@ -1,40 +1,128 @@
-//! Which thread is in which transaction: what the sampler asks for each stack.
+//! Which thread is in which transaction: what the sampler asks for each stack, without the GIL and without a lock.
+//!
+//! Written with the GIL held, so by one thread at a time; read by the sampler's thread at any time. A slot counts its
+//! changes, and a reader that finds the count moved looks again.
 
 use crate::cpython::frames::Label;
-use std::collections::HashMap;
-use xray_core::model::ThreadKind;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use xray_core::model::{ThreadKind, TraceId};
 
-/// Labels by thread (`threading.get_ident()`). Empty while no session records.
-pub(crate) struct Labels(Option<HashMap<u64, Label>>);
+/// Threads that can be labelled at a time; more are in no transaction, as far as samples know.
+const SLOTS: usize = 4096;
+/// Slots looked at for one thread.
+const PROBES: usize = 64;
+/// Key of a slot that was used and is free again: a search goes on behind it.
+const FREED: u64 = 1;
+/// Tries to read a slot while it is being changed.
+const TRIES: usize = 1000;
+
+const NO_TRACE: u8 = 0x80;
+
+struct Slot {
+    key: AtomicU64,
+    /// Odd while it is being changed.
+    changes: AtomicU32,
+    /// The kind, and whether there is a trace.
+    kind: AtomicU8,
+    trace: AtomicU64,
+}
+
+static SLOT: [Slot; SLOTS] = [const {
+    Slot { key: AtomicU64::new(0), changes: AtomicU32::new(0), kind: AtomicU8::new(0), trace: AtomicU64::new(0) }
+}; SLOTS];
+
+/// The label of a thread: in no transaction when there is none. Needs no GIL.
+pub(crate) fn of_thread(thread: u64) -> Label {
+    find(thread).and_then(read).unwrap_or(Label { kind: ThreadKind::Other, trace: None })
+}
+
+/// Labels by thread (`threading.get_ident()`), as they are written. There are none while no session records.
+pub(crate) struct Labels(());
 
 impl Labels {
     pub(crate) const fn new() -> Self {
-        Self(None)
+        Self(())
     }
 
     /// Labels a thread; returns what it was before, for [`Self::restore`].
     pub(crate) fn set(&mut self, thread: u64, label: Label) -> Option<Label> {
-        self.0.get_or_insert_default().insert(thread, label)
+        let known = find(thread);
+        let before = known.and_then(read);
+        let free = || probes(thread).find(|slot| slot.key.load(Ordering::Relaxed) <= FREED);
+        if let Some(slot) = known.or_else(free) {
+            slot.change(thread, label);
+        }
+        before
     }
 
     /// Puts back what [`Self::set`] returned.
     pub(crate) fn restore(&mut self, thread: u64, before: Option<Label>) {
-        if let Some(labels) = &mut self.0 {
-            match before {
-                Some(label) => labels.insert(thread, label),
-                None => labels.remove(&thread),
-            };
+        match (before, find(thread)) {
+            (Some(label), _) => drop(self.set(thread, label)),
+            (None, Some(slot)) => slot.free(FREED),
+            (None, None) => {}
         }
-    }
-
-    /// The label of a thread: in no transaction when there is none.
-    pub(crate) fn get(&self, thread: u64) -> Label {
-        let found = self.0.as_ref().and_then(|labels| labels.get(&thread).copied());
-        found.unwrap_or(Label { kind: ThreadKind::Other, trace: None })
     }
 
     /// Forgets all: the session is over.
     pub(crate) fn clear(&mut self) {
-        self.0 = None;
+        for slot in SLOT.iter().filter(|slot| slot.key.load(Ordering::Relaxed) != 0) {
+            slot.free(0);
+        }
     }
+}
+
+impl Slot {
+    fn change(&self, thread: u64, label: Label) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.kind.store(label.kind as u8 | if label.trace.is_none() { NO_TRACE } else { 0 }, Ordering::Relaxed);
+        self.trace.store(label.trace.map_or(0, |trace| trace.0), Ordering::Relaxed);
+        self.key.store(thread, Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(2), Ordering::Release);
+    }
+
+    fn free(&self, key: u64) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.key.store(key, Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(2), Ordering::Release);
+    }
+}
+
+fn probes(thread: u64) -> impl Iterator<Item = &'static Slot> {
+    let first = xray_core::id::mix(thread) as usize;
+    (first..first.wrapping_add(PROBES)).map(|at| &SLOT[at % SLOTS])
+}
+
+fn find(thread: u64) -> Option<&'static Slot> {
+    probes(thread)
+        .take_while(|slot| slot.key.load(Ordering::Acquire) != 0)
+        .find(|slot| slot.key.load(Ordering::Acquire) == thread)
+}
+
+/// What a slot says, if it stands still long enough to be read.
+fn read(slot: &Slot) -> Option<Label> {
+    for _ in 0..TRIES {
+        let changes = slot.changes.load(Ordering::Acquire);
+        let key = slot.key.load(Ordering::Relaxed);
+        let (kind, trace) = (slot.kind.load(Ordering::Relaxed), slot.trace.load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        if changes.is_multiple_of(2) && slot.changes.load(Ordering::Relaxed) == changes {
+            let label = Label {
+                kind: match kind & !NO_TRACE {
+                    0 => ThreadKind::Target,
+                    1 => ThreadKind::Web,
+                    2 => ThreadKind::Background,
+                    _ => ThreadKind::Other,
+                },
+                trace: (kind & NO_TRACE == 0).then_some(TraceId(trace)),
+            };
+            return (key > FREED).then_some(label);
+        }
+        std::hint::spin_loop();
+    }
+    None
 }

@@ -43,9 +43,12 @@ fn choose(py: Python<'_>) -> TracerChoice {
 }
 
 /// The answer in the session's words.
+///
+/// `under_gil` says why stacks are not read without the GIL.
 pub(crate) fn describe(
     tracer: &TracerChoice,
     not_muted: Option<&str>,
+    under_gil: Option<&str>,
     clock: Calibration,
     event_cost_ns: u32,
 ) -> Capabilities {
@@ -69,10 +72,17 @@ pub(crate) fn describe(
         },
         TracerChoice::Off(reason) => Mechanism { name: "none".to_owned(), reason: reason.clone() },
     };
-    let sampler = Mechanism {
-        name: "gil".to_owned(),
-        reason: "stacks are read while holding the GIL, so a thread inside long C code is seen when it returns"
-            .to_owned(),
+    let sampler = match under_gil {
+        None => Mechanism {
+            name: "memory".to_owned(),
+            reason: "stacks are copied without the GIL, and no thread is stopped".to_owned(),
+        },
+        Some(reason) => Mechanism {
+            name: "gil".to_owned(),
+            reason: format!(
+                "stacks are read while holding the GIL, so a thread inside long C code is seen when it returns: {reason}"
+            ),
+        },
     };
     Capabilities { tracer, sampler, clock: clock.name.to_owned(), event_cost_ns }
 }

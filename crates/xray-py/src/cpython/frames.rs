@@ -15,7 +15,7 @@ use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xray_core::clock::Clock;
-use xray_core::limits::{SAMPLE_DEPTH, SAMPLE_LINES};
+use xray_core::limits::{SAMPLE_DEPTH_UNDER_GIL, SAMPLE_LINES};
 use xray_core::model::{ThreadKind, ThreadState, TraceId};
 use xray_core::sample::{FrameAt, Seen, SourceClosed, StackId, StackSource, Tick};
 use xray_core::trace::CallKey;
@@ -41,12 +41,12 @@ pub(crate) struct Label {
     pub(crate) trace: Option<TraceId>,
 }
 
-/// Knows the transaction of a thread (`threading.get_ident()`); runs no Python code.
-pub(crate) type LabelOf = fn(Python<'_>, u64) -> Option<Label>;
+/// Knows the transaction of a thread (`threading.get_ident()`), without the GIL.
+pub(crate) type LabelOfThread = fn(u64) -> Label;
 
 /// Reads stacks under the GIL.
 pub(crate) struct GilStackSource {
-    label: LabelOf,
+    label: LabelOfThread,
     threads: HashMap<u64, KnownThread>,
     tick: u64,
     /// Lines of instructions; the code objects are pinned.
@@ -57,7 +57,7 @@ pub(crate) struct GilStackSource {
 
 impl GilStackSource {
     /// A source that publishes its thread's kernel id.
-    pub(crate) fn new(label: LabelOf, own_tid: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(label: LabelOfThread, own_tid: Arc<AtomicU32>) -> Self {
         Self { label, threads: HashMap::new(), tick: 0, lines: HashMap::new(), own_tid }
     }
 
@@ -70,7 +70,7 @@ impl GilStackSource {
             .call_method0("_current_frames")?;
         for (ident, frame) in frames.cast::<PyDict>()? {
             let ident: u64 = ident.extract()?;
-            let Some(label) = (self.label)(py, ident) else { continue };
+            let label = (self.label)(ident);
             let (state, cpu_ns) = self.state_of(py, ident, now_ns);
             let (frames, cut) = self.walk(py, &frame);
             let stack = into.stacks().of(&frames);
@@ -114,7 +114,7 @@ impl GilStackSource {
         let mut frames = Vec::with_capacity(64);
         let mut next = Some(innermost.clone());
         while let Some(frame) = next {
-            if frames.len() == SAMPLE_DEPTH {
+            if frames.len() == SAMPLE_DEPTH_UNDER_GIL {
                 return (frames, true);
             }
             // SAFETY: a live frame object; the code object is a new reference, kept until it is pinned.
@@ -149,7 +149,7 @@ impl GilStackSource {
 impl StackSource for GilStackSource {
     fn sample(&mut self, clock: &dyn Clock, tick: &mut Tick<'_>) -> Result<(), SourceClosed> {
         if self.tick == 0 {
-            self.own_tid.store(rustix::thread::gettid().as_raw_nonzero().get() as u32, Ordering::Relaxed);
+            self.own_tid.store(crate::os::thread::tid(), Ordering::Relaxed);
         }
         match gate::attached(|py| self.read(py, clock, tick)) {
             Some(Ok(())) => Ok(()),

@@ -19,6 +19,7 @@ mod monitoring;
 #[cfg(Py_3_12)]
 mod muting;
 pub(crate) mod slot;
+pub(crate) mod stack_reader;
 #[cfg(Py_3_12)]
 mod switches;
 pub(crate) mod thread_state;

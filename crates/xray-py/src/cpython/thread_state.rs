@@ -52,6 +52,12 @@ pub(crate) unsafe fn running() -> Running {
     }
 }
 
+/// The calling thread's context counter.
+pub(super) fn version_of(_py: Python<'_>) -> u64 {
+    // SAFETY: the GIL is held.
+    unsafe { running() }.version
+}
+
 /// The number of a thread's state.
 ///
 /// # Safety

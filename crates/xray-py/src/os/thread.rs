@@ -2,6 +2,7 @@
 
 use super::clock::clock_ns;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{Builder, JoinHandle};
 use xray_core::control::descriptors;
 
@@ -22,11 +23,48 @@ where
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
     let started = Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(|| {
         descriptors::this_thread_is_the_agents();
+        let _own = Own::this_thread();
         body();
     });
     // SAFETY: `before` was filled by the call above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
     started
+}
+
+/// Kernel ids of the agent's threads; 0 where there is none.
+static OWN: [AtomicU32; 16] = [const { AtomicU32::new(0) }; 16];
+
+/// The calling thread is one of the agent's, as long as this is there.
+struct Own(Option<&'static AtomicU32>);
+
+impl Own {
+    fn this_thread() -> Self {
+        let tid = tid();
+        Self(OWN.iter().find(|slot| slot.compare_exchange(0, tid, Ordering::Relaxed, Ordering::Relaxed).is_ok()))
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0 {
+            slot.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether a thread is one of the agent's, by its kernel id.
+pub(crate) fn is_own(tid: u32) -> bool {
+    OWN.iter().any(|slot| slot.load(Ordering::Relaxed) == tid)
+}
+
+/// In a forked child: none of them is there.
+pub(crate) fn forget_own() {
+    OWN.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
+}
+
+/// Kernel id of the calling thread.
+pub(crate) fn tid() -> u32 {
+    rustix::thread::gettid().as_raw_nonzero().get() as u32
 }
 
 /// CPU time of the calling thread, in nanoseconds.

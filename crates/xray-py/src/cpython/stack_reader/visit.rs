@@ -1,0 +1,117 @@
+//! One thread's stack: copied with one call as far as it is known what is needed, then walked in the copy.
+
+use super::layout::{Layout, TopAt};
+use super::snapshot::{PAGE, Snapshot, word_in};
+use super::threads::ThreadName;
+use super::walk::{End, Walk};
+use crate::os::memory::Region;
+
+/// Separate pieces of memory asked for at once: each costs a quarter of a microsecond.
+const MOST_REGIONS: usize = 24;
+
+/// Visits for which a page is copied although none of them needed it.
+const KEEP_UNUSED: u8 = 16;
+
+/// What a visit needs to copy, as the last ones found it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Where the innermost frame's pointer was, when it is on the C stack.
+    c_frame: usize,
+    /// The pages of the frames, those of the innermost first, and for how many visits each was not needed.
+    pages: Vec<(usize, u8)>,
+    /// The same, neighbours together.
+    regions: Vec<Region>,
+}
+
+/// What a thread's state said when it was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct StateWords {
+    /// Address of the running context, and its counter.
+    pub(super) context: usize,
+    pub(super) context_version: u64,
+    /// The innermost frame.
+    pub(super) top: usize,
+}
+
+/// How a visit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// The thread is there no more.
+    Gone,
+    /// It was walked.
+    Walked(End, StateWords),
+}
+
+impl Plan {
+    /// Copies and walks once.
+    pub(super) fn visit(
+        &mut self,
+        layout: &Layout,
+        snapshot: &mut Snapshot,
+        thread: &ThreadName,
+        interpreter: usize,
+        walk: &mut Walk,
+    ) -> Visit {
+        snapshot.clear();
+        self.copy(layout, snapshot, thread);
+        let Some(words) = self.state(layout, snapshot, thread, interpreter) else { return Visit::Gone };
+        let end = walk.run(layout, snapshot, words.top);
+        Visit::Walked(end, words)
+    }
+
+    fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName) {
+        let mut regions = Vec::with_capacity(2 + self.regions.len());
+        regions.push(Region { at: thread.at, len: layout.thread.size });
+        if let (TopAt::CFrame(_, at), true) = (layout.thread.top, self.c_frame != 0) {
+            regions.push(Region { at: self.c_frame, len: at + 8 });
+        }
+        regions.extend(&self.regions);
+        snapshot.fetch(&regions);
+    }
+
+    /// The thread's state, if it still is that thread's.
+    fn state(
+        &mut self,
+        layout: &Layout,
+        snapshot: &mut Snapshot,
+        thread: &ThreadName,
+        interpreter: usize,
+    ) -> Option<StateWords> {
+        let at = &layout.thread;
+        let state = snapshot.bytes(thread.at, at.size)?;
+        if ThreadName::of(layout, thread.at, state)? != *thread || word_in(state, at.interpreter)? != interpreter as u64
+        {
+            return None;
+        }
+        let context = word_in(state, at.context)? as usize;
+        let context_version = word_in(state, at.context_version)?;
+        let top = match at.top {
+            TopAt::Thread(field) => word_in(state, field)?,
+            TopAt::CFrame(field, inside) => {
+                self.c_frame = word_in(state, field)? as usize;
+                let bytes = snapshot.bytes_or_fetch(self.c_frame, inside + 8)?;
+                word_in(bytes, inside)?
+            }
+        };
+        Some(StateWords { context, context_version, top: top as usize })
+    }
+
+    /// Remembers what this walk needed.
+    pub(super) fn learn(&mut self, walk: &Walk) {
+        self.pages.retain_mut(|(page, unused)| {
+            *unused += 1;
+            *unused <= KEEP_UNUSED && !walk.pages.contains(page)
+        });
+        self.pages.splice(0..0, walk.pages.iter().map(|page| (*page, 0)));
+        self.regions.clear();
+        for (page, _) in &self.pages {
+            let beside = |known: &Region| known.at == page + PAGE || known.at + known.len == *page;
+            if let Some(known) = self.regions.iter().position(beside).map(|at| &mut self.regions[at]) {
+                known.at = known.at.min(*page);
+                known.len += PAGE;
+            } else if self.regions.len() < MOST_REGIONS {
+                self.regions.push(Region { at: *page, len: PAGE });
+            }
+        }
+    }
+}

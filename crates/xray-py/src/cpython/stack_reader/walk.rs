@@ -1,0 +1,146 @@
+//! From the innermost frame outward through copied memory.
+
+use super::layout::{Calls, GENERATOR, Layout};
+use super::snapshot::{PAGE, Snapshot, half_in, word_in};
+use xray_core::limits::SAMPLE_DEPTH;
+
+/// Frames visited at most: entry frames and hidden ones are not on the stack that is kept.
+const MOST_STEPS: usize = 2 * SAMPLE_DEPTH + 64;
+
+/// One function's frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Its address.
+    pub(super) at: usize,
+    /// Its code object's.
+    pub(super) code: usize,
+    /// The instruction that it is at.
+    pub(super) instruction: usize,
+    /// Its owner is a generator or coroutine.
+    pub(super) generator: bool,
+    /// Called from C: not by the interpreter's own loop.
+    pub(super) from_c: bool,
+    /// How many words it has on its stack, when it has put it down: as it does while it waits for a frame that its
+    /// own loop has called. `None` while it runs (and while C runs that it has called).
+    pub(super) stack_words: Option<u32>,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the thread's outermost frame.
+    Whole,
+    /// There are more frames than are kept.
+    Cut,
+    /// At a generator that nothing has called: this last frame had ended when it was copied.
+    Suspended,
+    /// Something was not as it must be: the frames changed while they were copied.
+    Broken,
+}
+
+/// The frames of one thread, innermost first, and the pages that they are in.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub(super) frames: Vec<Frame>,
+    /// In the order in which they were first needed.
+    pub(super) pages: Vec<usize>,
+}
+
+impl Walk {
+    /// Follows the frames from `top`. What is not copied yet is copied on the way.
+    pub(super) fn run(&mut self, layout: &Layout, snapshot: &mut Snapshot, top: usize) -> End {
+        self.frames.clear();
+        self.pages.clear();
+        let mut next = top;
+        let mut outermost_is_entry = false;
+        let mut outermost_is_generator = false;
+        for _ in 0..MOST_STEPS {
+            if next == 0 {
+                let whole = match layout.frame.calls {
+                    Calls::Flag(_) => !outermost_is_generator,
+                    Calls::Frame(_) => outermost_is_entry,
+                };
+                return match whole || top == 0 {
+                    true => End::Whole,
+                    false if outermost_is_generator => End::Suspended,
+                    false => End::Broken,
+                };
+            }
+            let Some(header) = Header::read(layout, snapshot, next) else { return End::Broken };
+            self.need(next, layout.frame.size);
+            let entry = matches!(layout.frame.calls, Calls::Frame(owner) if header.owner >= owner);
+            (outermost_is_entry, outermost_is_generator) = (entry, header.owner == GENERATOR);
+            if entry {
+                // The frame inside of it was called by C.
+                if let Some(called) = self.frames.last_mut() {
+                    called.from_c = true;
+                }
+            } else {
+                if self.frames.len() == SAMPLE_DEPTH {
+                    return End::Cut;
+                }
+                self.frames.push(header.frame(next));
+            }
+            if header.previous == next {
+                return End::Broken;
+            }
+            next = header.previous;
+        }
+        End::Broken
+    }
+
+    /// The pages of `len` bytes were needed.
+    pub(super) fn need(&mut self, at: usize, len: usize) {
+        for page in [at / PAGE * PAGE, (at + len - 1) / PAGE * PAGE] {
+            if self.pages.last() != Some(&page) && !self.pages.contains(&page) {
+                self.pages.push(page);
+            }
+        }
+    }
+}
+
+/// What a frame's head says.
+pub(super) struct Header {
+    pub(super) code: usize,
+    pub(super) previous: usize,
+    pub(super) instruction: usize,
+    pub(super) owner: u8,
+    /// Its own mark that C has called it.
+    pub(super) is_entry: bool,
+    /// Words on its stack, its variables included; `None` while it runs.
+    pub(super) stack_words: Option<u32>,
+}
+
+impl Header {
+    /// The head of the frame at an address.
+    pub(super) fn read(layout: &Layout, snapshot: &mut Snapshot, at: usize) -> Option<Self> {
+        if !at.is_multiple_of(8) {
+            return None;
+        }
+        let frame = &layout.frame;
+        let bytes = snapshot.bytes_or_fetch(at, frame.size)?;
+        Some(Self {
+            code: (word_in(bytes, frame.code)? & !frame.code_tag) as usize,
+            previous: word_in(bytes, frame.previous)? as usize,
+            instruction: word_in(bytes, frame.instruction)? as usize,
+            owner: bytes[frame.owner],
+            is_entry: match frame.calls {
+                Calls::Flag(at) => bytes[at] != 0,
+                Calls::Frame(_) => false,
+            },
+            stack_words: half_in(bytes, frame.stack_top).filter(|top| *top != u32::MAX),
+        })
+    }
+
+    /// As a frame of a stack.
+    pub(super) fn frame(&self, at: usize) -> Frame {
+        Frame {
+            at,
+            code: self.code,
+            instruction: self.instruction,
+            generator: self.owner == GENERATOR,
+            from_c: self.is_entry,
+            stack_words: self.stack_words,
+        }
+    }
+}
