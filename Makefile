@@ -19,7 +19,7 @@ demo: ## a 20-second X-Ray session on a Django site under load: session.xr, sess
 test: ## all checks: rustfmt, clippy, licences, nextest, ruff, mypy, stubtest, pytest (STEPS="ruff pytest": only these)
 	@$(PYTHON) scripts/test.py $(STEPS)
 
-test-long: ## the checks that take long: 5,000 requests per route compared, kill -9 at 20 instants
+test-long: ## what takes long: 5,000 requests per route compared, kill -9 at 20 instants, servers, frameworks' own suites
 	@XRAY_PYTEST="-m 'long or matrix'" $(PYTHON) scripts/test.py pytest
 
 bench: ## what xray costs, compared with cProfile: benches/results/, and the table made from them

@@ -164,13 +164,21 @@ def _select(routes: Iterable[Any], scope: dict[str, Any]) -> tuple[Any, Any] | N
     for candidate in routes:
         select = _selectors.get(type(candidate))
         match, child_scope, route = (
-            select(candidate, scope) if select is not None else (*candidate.matches(scope), candidate)
+            select(candidate, scope) if select is not None else (*_matches(candidate, scope), candidate)
         )
         if match is Match.FULL:
             return route, child_scope
         if match is Match.PARTIAL and partial is None:
             partial = route, child_scope
     return partial
+
+
+def _matches(route: Any, scope: dict[str, Any]) -> Any:
+    """What the framework's own class of a route finds: `matches` of the application's runs once, for the request."""
+    for kind in type(route).__mro__:
+        if "matches" in vars(kind) and kind.__module__.partition(".")[0] in ("starlette", "fastapi"):
+            return vars(kind)["matches"](route, scope)
+    return Match.NONE, {}
 
 
 def _walk(routes: Iterable[Any], path: str, namespace: str, depth: int) -> Iterator[_application.Route]:
