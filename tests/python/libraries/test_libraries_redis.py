@@ -89,13 +89,10 @@ def test_commands_on_an_event_loop(trace, redis_server, client):
 
 
 @pytest.fixture
-def caches(redis_server, tmp_path):
+def caches(redis_server, tmp_path, site):
     """Django's caches of several sorts."""
-    from django.conf import settings
     from django.core.cache import CacheHandler
 
-    if not settings.configured:
-        settings.configure()
     locations = {
         "locmem.LocMemCache": "xray",
         "redis.RedisCache": redis_server.url,
