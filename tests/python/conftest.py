@@ -1,5 +1,6 @@
 """Fixtures: a recorder in place of the native functions, programs of their own process, servers on loopback."""
 
+import asyncio
 import importlib
 import os
 import subprocess
@@ -57,13 +58,16 @@ def trace(tmp_path):
 
     xray.install()
 
-    def trace(work):
+    def trace(work, in_loop=False):
         path = tmp_path / "session.xr"
         path.unlink(missing_ok=True)
         with xray.start_session("work", share=1.0, max_overhead=1.0, minutes=5, path=path) as session:
             try:
-                with xray.transaction("work"):
-                    result = work()
+                if in_loop:  # and the transaction begins there
+                    result = asyncio.run(work())
+                else:
+                    with xray.transaction("work"):
+                        result = work()
             except Exception as error:
                 result = error
         report = session.wait()

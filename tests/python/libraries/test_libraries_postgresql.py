@@ -14,6 +14,8 @@ import sqlalchemy.ext.asyncio
 from psycopg import sql
 from tracebacks import own_frames
 
+import xray
+
 SECRET = "a secret"
 
 
@@ -283,3 +285,23 @@ def test_sqlalchemy_on_sqlite_counts_once(trace):
     assert traced.result == [(1,), (2,)]
     counted = dict(traced.segments("sql"))
     assert (counted["note - INSERT"], counted["note - SELECT"]) == (1, 1)
+
+
+def test_an_asynchronous_statement_lasts_from_its_call_to_its_end(trace, postgresql):
+    async def main():
+        connection = await asyncpg.connect(postgresql.dsn_url)
+        await connection.fetch("SELECT pg_sleep(0.2)")
+        await connection.close()
+
+    async def work():
+        # Its own coroutine is the outermost of the transaction, as in a server.
+        with xray.transaction("work"):
+            await main()
+
+    traced = trace(work, in_loop=True)
+    sleeps = [node for node in traced.nodes("sql") if "pg_sleep" in node.detail]
+    assert sum(node.calls for node in sleeps) == 1
+    # Where callbacks of the loop come before the coroutines go on, the time until then stands beside these.
+    assert sum(node.total_ns for node in sleeps) >= 200_000_000
+    assert sum(node.self_ns for node in traced.trace.nodes) == traced.trace.nodes[0].total_ns
+    assert any("main" in name for node in sleeps for name in traced.path(node))

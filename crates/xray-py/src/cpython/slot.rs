@@ -132,10 +132,8 @@ pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry, frame: ar
     unsafe {
         let strand = current_strand();
         if let Some(strand) = strand.as_mut() {
-            if strand.suspension.waiting != 0 {
-                goes_on(strand);
-            }
-            let entered = strand.recorder.enter(CallKey(code as u64), how, clock::ticks());
+            let now = if strand.suspension.waiting != 0 { goes_on(strand, how) } else { clock::ticks() };
+            let entered = strand.recorder.enter(CallKey(code as u64), how, now);
             if entered != Entered::Known {
                 entered_specially(strand, code, how, entered, frame);
             }
@@ -179,6 +177,10 @@ unsafe fn yielded(strand: &mut Strand, code: *mut pyo3::ffi::PyObject, now: u64)
     unsafe {
         let py = Python::assume_attached();
         if code::pin(py, code).awaits {
+            if CallKey(suspension.innermost).is_segment() {
+                (suspension.waiting, suspension.since) = (suspension.innermost, now);
+                return;
+            }
             let innermost = suspension.innermost as *mut pyo3::ffi::PyObject;
             let who = if code::pin(py, innermost).own { code } else { innermost };
             (suspension.waiting, suspension.since) = (who as u64, now);
@@ -190,12 +192,24 @@ unsafe fn yielded(strand: &mut Strand, code: *mut pyo3::ffi::PyObject, now: u64)
 /// time on the CPU.
 #[cold]
 #[inline(never)]
-fn goes_on(strand: &mut Strand) {
-    let key = code::waiting_in(CallKey(std::mem::take(&mut strand.suspension.waiting)));
-    if strand.recorder.depth() == 0 {
-        strand.recorder.enter(key, Entry::Start, strand.suspension.since);
-        strand.recorder.leave(key, Exit::Return, clock::ticks());
+fn goes_on(strand: &mut Strand, how: Entry) -> u64 {
+    let (key, since) = (CallKey(strand.suspension.waiting), strand.suspension.since);
+    if key.is_segment() && how != Entry::Start {
+        // The coroutines around a segment resume one after the other, up to `resume_segment`: as if they had when the
+        // waiting began, for that time is the segment's.
+        return since;
     }
+    strand.suspension.waiting = 0;
+    if strand.recorder.depth() == 0 {
+        let (key, how) = if key.is_segment() {
+            (key, (Entry::Resume, Exit::Yield))
+        } else {
+            (code::waiting_in(key), (Entry::Start, Exit::Return))
+        };
+        strand.recorder.enter(key, how.0, since);
+        strand.recorder.leave(key, how.1, clock::ticks());
+    }
+    clock::ticks()
 }
 
 /// # Safety
@@ -287,6 +301,9 @@ pub(crate) fn suspend_segment(_py: Python<'_>) -> Option<CallKey> {
         let strand = current_strand().as_mut()?;
         let key = strand.segments.pop()?;
         strand.recorder.leave(key, Exit::Yield, clock::ticks());
+        // What the coroutines around it now wait for.
+        strand.suspension.innermost = key.0;
+        strand.suspension.last_yield = strand.recorder.events();
         Some(key)
     }
 }
@@ -296,8 +313,10 @@ pub(crate) fn resume_segment(_py: Python<'_>, key: CallKey) -> bool {
     // SAFETY: as in `enter_segment`.
     unsafe {
         let Some(strand) = current_strand().as_mut() else { return false };
+        let now = if strand.suspension.waiting == key.0 { strand.suspension.since } else { clock::ticks() };
+        strand.suspension.waiting = 0;
         strand.segments.push(key);
-        strand.recorder.enter(key, Entry::Resume, clock::ticks());
+        strand.recorder.enter(key, Entry::Resume, now);
         true
     }
 }
