@@ -17,7 +17,17 @@ pub(super) enum Piece {
 /// Understood are `<tag>`, `<str:tag>`, `{tag}`, `{tag:path}`, `:tag`, and regular expressions as Django's `re_path`
 /// takes them (`^tags/(?P<tag>[^/]+)/$`), also in pieces of one route.
 pub fn canonical_route(template: &str) -> String {
-    render(&pieces(template).0, |_| "{}".to_owned())
+    let (mut found, is_regex) = pieces(template);
+    loop {
+        let canonical = render(&found, |_| "{}".to_owned());
+        // Brackets that do not pair become a parameter once what is between them is one: `<{<}>`. Each round has fewer
+        // pieces. What a regular expression matches is not read as a template again.
+        let (again, _) = pieces(&canonical);
+        if is_regex || again.len() >= found.len() {
+            return canonical;
+        }
+        found = again;
+    }
 }
 
 /// A route template for people: as the framework writes it, with a leading slash, and a regular expression simplified

@@ -281,6 +281,12 @@ fn what_cannot_be_used_says_why() {
     assert_eq!(parse("re:").unwrap_err(), TargetError::Empty);
 }
 
+#[test]
+fn brackets_that_do_not_pair_have_one_canonical_form() {
+    assert_eq!(canonical_route("<{<}>"), "/{}");
+    assert_eq!(canonical_route(&canonical_route("<{<}>")), "/{}");
+}
+
 proptest! {
     #[test]
     fn no_text_panics_and_canonical_forms_stay(text in "[/<>{}():?P\\^$\\[\\]|*+.,\\\\a-c0-9 #%\u{e9}]{0,40}") {
