@@ -23,7 +23,9 @@ LABELS = {
     "matched": "matched: every request traced, sampler at 100 Hz",
     "defaults": "defaults: budget 5 %, all requests match, none idle",
     "other": "other: a session on another transaction",
-    "cprofile": "cProfile around each request",
+    "cprofile": "cProfile around the requests",
+    "yappi": "yappi around the requests",
+    "viztracer": "viztracer around the requests",
 }
 HEAD = """# Results
 

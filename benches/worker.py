@@ -8,7 +8,6 @@ Started by the benchmarks with a mode; reads commands from its standard input, a
 - ``wakeups SECONDS``: do nothing for so long; how often threads other than this one were scheduled meanwhile
 """
 
-import cProfile
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from peer_agents import AGENTS
+from profilers import PROFILERS, Profiler
 
 TAGBLOG = Path(__file__).resolve().parent.parent / "examples" / "tagblog"
 APP = "benches"
@@ -58,7 +58,7 @@ MODES: dict[str, Callable[[], Callable[[], None]]] = {
     "matched": lambda: start_session("/tags/<tag>/", share=1.0, max_overhead=1.0),
     "defaults": lambda: start_session("/tags/<tag>/"),
     "other": lambda: start_session("/archive/"),
-    "cprofile": start_untraced,
+    **dict.fromkeys(PROFILERS, start_untraced),
     **AGENTS,
 }
 
@@ -66,7 +66,7 @@ MODES: dict[str, Callable[[], Callable[[], None]]] = {
 class Server:
     """Calls the WSGI application the way a server does."""
 
-    def __init__(self, profile: cProfile.Profile | None) -> None:
+    def __init__(self, profile: Profiler | None) -> None:
         from django.core.wsgi import get_wsgi_application
 
         self.application = get_wsgi_application()
@@ -148,7 +148,7 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tagblog.settings"
     sys.path.insert(0, str(TAGBLOG))
     begin = MODES[mode]()
-    server = Server(cProfile.Profile() if mode == "cprofile" else None)
+    server = Server(PROFILERS[mode]() if mode in PROFILERS else None)
     for path in ("/tags/django/", "/healthz"):
         for _ in range(5):
             server.request(path)

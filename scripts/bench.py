@@ -32,7 +32,7 @@ def main() -> int:
     chosen = parser.parse_args().benches or BENCHES
     if unknown := set(chosen) - set(BENCHES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
-    interpreters = venvs.prepared_or_exit(["demo"])
+    interpreters = venvs.prepared_or_exit(["demo", "profilers"])
     pythons = [venvs.python_of(venvs.venv_of(interpreter)) for interpreter in interpreters]
     database = BUILD / "bench" / "blog.sqlite3"
     server.load_data(pythons[0], database)
