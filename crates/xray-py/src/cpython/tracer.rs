@@ -86,6 +86,14 @@ impl Tracer {
         match self {
             #[cfg(Py_3_12)]
             Self::Monitoring(monitoring) => {
+                // From 3.15 on PY_UNWIND is an event of the code object: CPython 3.15.2 reads its list of tools without asking
+                // whether there is one, and code that was first entered on a muted thread has none.
+                if cfg!(Py_3_15) {
+                    return Some(
+                        "Python 3.15 could crash where an exception leaves a function that began on a muted thread"
+                            .to_owned(),
+                    );
+                }
                 let listens = monitoring.other_listener(py);
                 if listens.is_some() {
                     return listens.map(|tool| format!("{tool} listens too"));
