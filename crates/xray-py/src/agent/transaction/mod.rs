@@ -1,16 +1,18 @@
 //! A transaction, from begin to end: the application's side of a session.
 
-use super::names::{NameId, Parts, method_name};
-use super::session::LiveTrace;
-use super::state::{self, STATE};
-use super::text::Text;
-use crate::cpython::context;
+mod current;
+
+pub(crate) use current::{current, current_request, is_in_target, strand_of_running_context};
+
+use crate::agent::names::{NameId, Parts, method_name};
+use crate::agent::session::LiveTrace;
+use crate::agent::state::{self, STATE};
+use crate::agent::text::Text;
 use crate::cpython::frames::Label;
 use crate::cpython::gil_cell::GilCell;
-use crate::cpython::slot::Strand;
 use crate::os::clock;
+use current::{enter_context, of_context};
 use pyo3::prelude::*;
-use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::borrow::Cow;
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
@@ -94,18 +96,6 @@ pub(crate) fn begin_request(py: Python<'_>) -> PyResult<Option<Bound<'_, Transac
     begin_with(py, TransactionKind::Web, true, false)
 }
 
-/// The transaction of the request whose answering call the running context is in.
-pub(crate) fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-    let mut next = of_context(py);
-    while let Some(transaction) = next {
-        if transaction.get().open.with(py, |open| open.answering && !open.ended)? {
-            return Some(transaction);
-        }
-        next = transaction.get().around(py);
-    }
-    None
-}
-
 /// Begins a transaction in the current context; one that is `alone` is no part of the one around it.
 pub(crate) fn begin(py: Python<'_>, kind: TransactionKind, is_alone: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
     begin_with(py, kind, false, is_alone)
@@ -117,7 +107,7 @@ fn begin_with(
     is_request: bool,
     is_alone: bool,
 ) -> PyResult<Option<Bound<'_, Transaction>>> {
-    if !super::lifecycle::ensure_started(py) {
+    if !crate::agent::lifecycle::ensure_started(py) {
         return Ok(None);
     }
     let recording = state::is_recording();
@@ -148,60 +138,6 @@ fn begin_with(
         transaction.get().label(py, other_kind(kind));
     }
     Ok(Some(transaction))
-}
-
-/// The open transaction of the current context.
-pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-    let transaction = of_context(py)?;
-    let open = transaction.get().open.with(py, |open| !open.ended)?;
-    open.then_some(transaction)
-}
-
-/// What the current context refers to, open or not.
-fn of_context(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-    context::get(py)?.cast_into::<PyWeakrefReference>().ok()?.upgrade_as::<Transaction>().ok()?
-}
-
-fn enter_context(transaction: &Bound<'_, Transaction>) -> PyResult<()> {
-    context::set(transaction.py(), PyWeakrefReference::new(transaction.as_any())?.as_any())
-}
-
-/// The strand that the running context records into, or null: the nearest traced transaction of the context, and of
-/// its strands the running thread's.
-pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
-    let generation = state::generation();
-    let mut next = current(py);
-    while let Some(transaction) = next {
-        let found = transaction.get().open.with(py, |open| match &mut open.part {
-            Part::Trace(trace) if !open.ended && open.generation == generation => {
-                Some(trace.strand(py, thread_ident()))
-            }
-            _ => None,
-        });
-        match found {
-            Some(Some(strand)) => return strand,
-            Some(None) => next = transaction.get().around(py),
-            None => break,
-        }
-    }
-    std::ptr::null_mut()
-}
-
-/// Whether the running context is inside a matching transaction of the session.
-pub(crate) fn is_in_target(py: Python<'_>) -> bool {
-    let generation = state::generation();
-    let mut next = current(py);
-    while let Some(transaction) = next {
-        let is_target = transaction
-            .get()
-            .open
-            .with(py, |open| open.generation == generation && matches!(open.part, Part::Trace(_) | Part::Control));
-        match is_target {
-            Some(false) => next = transaction.get().around(py),
-            _ => return is_target.is_some(),
-        }
-    }
-    false
 }
 
 fn other_kind(kind: TransactionKind) -> ThreadKind {
@@ -447,12 +383,11 @@ impl Transaction {
     /// Makes the outer transaction current again, if this one is.
     fn leave_context(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        if of_context(py).is_some_and(|transaction| transaction.is(slf)) {
-            // Fails only without memory; the ended transaction then stays, which counts as none.
-            let _ = match self.open.with(py, |open| open.outer.take()).flatten() {
-                Some(outer) => enter_context(outer.bind(py)),
-                None => context::set(py, py.None().bind(py)),
-            };
+        if of_context(py).is_some_and(|transaction| transaction.is(slf))
+            && let Some(outer) = self.open.with(py, |open| open.outer.take()).flatten()
+        {
+            // Fails only without memory. An ended transaction that stays counts as none, so without an outer one it does.
+            let _ = enter_context(outer.bind(py));
         }
     }
 
@@ -489,7 +424,7 @@ impl Transaction {
                 if let Part::Trace(trace) = part {
                     set_attribute(&mut open.attributes, "name", state.names.name(name).display());
                     open.attributes.sort();
-                    let description = super::session::Description {
+                    let description = crate::agent::session::Description {
                         started_unix_ns: open.started_unix_ns,
                         duration_ns: wall_ns,
                         cpu_ns,
