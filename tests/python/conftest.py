@@ -87,8 +87,6 @@ def site():
     xray.install("tests")
     from testsite.wsgi import application
 
-    # Its settings are read; processes that other tests start have their own.
-    del os.environ["DJANGO_SETTINGS_MODULE"]
     return application
 
 
