@@ -30,8 +30,8 @@ pub(super) const AGREEMENT: f64 = 0.4;
 pub(super) const SAMPLES_OF_FUNCTION: u64 = 8;
 /// Share of a function's samples at one line that makes it the line.
 pub(super) const ONE_LINE: f64 = 0.8;
-/// Share of a function's samples that were not on a CPU that makes it a wait.
-pub(super) const MOSTLY_WAITING: f64 = 0.6;
+/// Share of a function's samples with an idle CPU clock that makes it a wait.
+pub(super) const MOSTLY_ASLEEP: f64 = 0.6;
 /// A sampler that needs the GIL comes late only while C code keeps it: then a sample stands for at least this many
 /// periods. In Python code it gets the GIL within the switch interval of 5 ms.
 pub(super) const LATE_PERIODS: f64 = 2.0;

@@ -1,6 +1,6 @@
 //! What samples say of the functions of matching transactions.
 
-use super::limits::{MOSTLY_WAITING, ONE_LINE, SAMPLES_OF_FUNCTION};
+use super::limits::{MOSTLY_ASLEEP, ONE_LINE, SAMPLES_OF_FUNCTION};
 use std::collections::{BTreeMap, HashMap};
 use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind};
 
@@ -79,10 +79,11 @@ impl FunctionSamples {
         if self.count == 0 { 0.0 } else { self.self_ns as f64 / self.count as f64 }
     }
 
-    /// Whether it was mostly blocked or waiting, and not running.
-    pub(super) fn mostly_waiting(&self) -> bool {
+    /// Whether it was mostly asleep. A thread that got less of a CPU than it could use, or waited for the GIL, would have
+    /// run: others keep it from that, not this function.
+    pub(super) fn mostly_asleep(&self) -> bool {
         let [running, waiting, blocked, _] = self.states;
         let known = running.saturating_add(waiting).saturating_add(blocked);
-        known >= SAMPLES_OF_FUNCTION && waiting.saturating_add(blocked) as f64 >= MOSTLY_WAITING * known as f64
+        known >= SAMPLES_OF_FUNCTION && blocked as f64 >= MOSTLY_ASLEEP * known as f64
     }
 }

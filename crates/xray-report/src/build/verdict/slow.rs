@@ -56,7 +56,7 @@ fn function(evidence: &Evidence<'_>, tally: &Tally, symbol: &Symbol) -> Option<F
     let here = place(Some(&symbol.file), Some(symbol.line));
     let name = format!("{} ({here})", symbol.name);
     let own = samples.function(tally.symbol).filter(|own| own.enough());
-    if own.is_some_and(FunctionSamples::mostly_waiting) {
+    if own.is_some_and(FunctionSamples::mostly_asleep) {
         let headline = format!("One function waits for {share_ns} of the time: {name}.");
         let text = format!("Waiting: {name} is off the CPU for most of its time{}", costs(evidence, tally));
         return Some(found(evidence, tally, "slow_component", headline, text));
