@@ -8,6 +8,7 @@ mod arguments;
 mod convert;
 mod functions;
 mod index;
+mod place;
 mod pool;
 mod recorder;
 mod scale;

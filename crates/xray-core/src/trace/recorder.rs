@@ -3,14 +3,12 @@
 use super::allowance::Allowance;
 use super::arguments::Arguments;
 use super::functions::Functions;
+use super::place::{FUNCTION, Place};
 use super::pool::{Child, Pool, ROOT};
 use super::timeline::{Kept, Timeline};
 use super::tree::RecordedTree;
 use super::{CallKey, Entered, Entry, Exit};
 use crate::limits::{TIMELINE_ENTRIES, TRACE_BYTES};
-
-/// From here on a frame's `node` is a position among the functions, not a node.
-pub(super) const FUNCTION: u32 = 1 << 31;
 
 /// One open call.
 #[derive(Clone, Copy, Debug)]
@@ -28,54 +26,6 @@ struct Frame {
 const FIRST_DEPTH: usize = 32;
 /// Left for the functions and the timeline, when the stack takes memory.
 const KEEP: usize = TRACE_BYTES / 8;
-
-/// Where an open call is counted, in one word: frames are written and read field by field in the hot path, and a
-/// wide load of narrow stores waits for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u64);
-
-impl Place {
-    const DEPTH_SHIFT: u32 = 32;
-    const CALL: u64 = 1 << 48;
-    const HIDDEN: u64 = 1 << 49;
-    /// Not an ordinary call of a node.
-    const SPECIAL: u64 = Self::HIDDEN | FUNCTION as u64;
-
-    /// `depth`: which of the directly nested calls of its node it is; 1 is the outermost.
-    #[inline]
-    fn new(node: u32, depth: u16, is_call: bool) -> Self {
-        Self(u64::from(node) | u64::from(depth) << Self::DEPTH_SHIFT | if is_call { Self::CALL } else { 0 })
-    }
-
-    /// Its node. For a hidden call: the one of the call below, where its callees belong.
-    #[inline]
-    fn node(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[inline]
-    fn depth(self) -> u16 {
-        (self.0 >> Self::DEPTH_SHIFT) as u16
-    }
-
-    fn is_call(self) -> bool {
-        self.0 & Self::CALL != 0
-    }
-
-    fn is_hidden(self) -> bool {
-        self.0 & Self::HIDDEN != 0
-    }
-
-    #[inline]
-    fn is_special(self) -> bool {
-        self.0 & Self::SPECIAL != 0
-    }
-
-    /// That of a hidden call above this one.
-    fn hidden(self) -> Self {
-        Self(self.0 | Self::HIDDEN)
-    }
-}
 
 /// The call tree and the timeline of one context, while they grow. All times are ticks of the caller's clock, which
 /// may differ a little between cores: a time before the last one counts as the last one.

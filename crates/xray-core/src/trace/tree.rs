@@ -2,8 +2,8 @@
 
 use super::CallKey;
 use super::functions::{Function, Functions};
+use super::place::FUNCTION;
 use super::pool::{NONE, Pool, ROOT};
-use super::recorder::FUNCTION;
 use super::timeline::Timeline;
 
 /// What a node of a recorded tree stands for.

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import fastapi
 from starlette.routing import Route
 
 from xray import _application
-from xray._traceback import drop_own_frame
 from xray.integrations import starlette_names
 from xray.integrations._base import wrap
 from xray.integrations._starlette_version import require_starlette
 from xray.integrations._versions import require_version
 from xray.integrations._views import view_name
-from xray.integrations.starlette import call, name_by
+from xray.integrations.starlette import call, named_by
 
 if TYPE_CHECKING:
     from xray._xray import Transaction
@@ -52,8 +51,8 @@ def name_transactions() -> None:
     included = getattr(routing, "_IncludedRouter", None)
     if included is None:
         return
-    wrap(routing.APIRoute, "handle", _handle)
-    wrap(routing._FrontendRoute, "handle", _handle_frontend)
+    wrap(routing.APIRoute, "handle", named_by(_set_included))
+    wrap(routing._FrontendRoute, "handle", named_by(_set_frontend))
     starlette_names.register_group(included, _select, _expand)
 
 
@@ -70,31 +69,11 @@ class _FastAPI:
         return None
 
 
-def _handle(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        # Without a context the route names itself: Starlette's `handle` comes next.
-        context = scope.get(_SCOPE, {}).get(_CONTEXT)
-        if context is not None and context.original_route is self:
-            name_by(starlette_names.set_route, context, scope)
-        try:
-            return await original(self, scope, receive, send)
-        except BaseException as error:
-            drop_own_frame(error)
-            raise
-
-    return handle
-
-
-def _handle_frontend(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        name_by(_set_frontend, self, scope)
-        try:
-            return await original(self, scope, receive, send)
-        except BaseException as error:
-            drop_own_frame(error)
-            raise
-
-    return handle
+def _set_included(transaction: Transaction, route: Any, scope: Any) -> None:
+    """Without a context the route names itself: Starlette's ``handle`` comes next."""
+    context = scope.get(_SCOPE, {}).get(_CONTEXT)
+    if context is not None and context.original_route is route:
+        starlette_names.set_route(transaction, context, scope)
 
 
 def _set_frontend(transaction: Transaction, route: Any, scope: Any) -> None:

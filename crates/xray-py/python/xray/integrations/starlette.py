@@ -37,9 +37,9 @@ def name_transactions() -> None:
 
     require_starlette()
     for route in (routing.Route, routing.WebSocketRoute):
-        wrap(route, "handle", _handle)
+        wrap(route, "handle", named_by(names.set_route))
     for mount in (routing.Mount, routing.Host):
-        wrap(mount, "handle", _handle_mount)
+        wrap(mount, "handle", named_by(names.enter_mount))
     asgi.register(routing.Router, names.set_early, names.set_last, begins=False)
     register_naming(routing.Router, names.routes, names.resolve_path)
     _application.register(names.known_applications)
@@ -82,36 +82,24 @@ def _name_early_inside(app: Any, scope: Any) -> None:
         names.set_early(app, transaction, scope)
 
 
-def name_by(how: Callable[[Any, Any, Any], None], route: Any, scope: Any) -> None:
-    """Give the request that is being answered the name of a route; never fails."""
-    transaction = asgi.answering(scope)
-    if transaction is not None:
-        try:
-            how(transaction, route, scope)
-        except Exception:
-            # A route of a class of the application.
-            warn_once("xray cannot name a request by its route", exc_info=True)
+def named_by(how: Callable[[Any, Any, Any], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``handle`` of a class of routes, which first gives the request that is being answered a name."""
 
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+            transaction = asgi.answering(scope)
+            if transaction is not None:
+                try:
+                    how(transaction, self, scope)
+                except Exception:
+                    # A route of a class of the application.
+                    warn_once("xray cannot name a request by its route", exc_info=True)
+            try:
+                return await original(self, scope, receive, send)
+            except BaseException as error:
+                drop_own_frame(error)
+                raise
 
-def _handle(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        name_by(names.set_route, self, scope)
-        try:
-            return await original(self, scope, receive, send)
-        except BaseException as error:
-            drop_own_frame(error)
-            raise
+        return handle
 
-    return handle
-
-
-def _handle_mount(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        name_by(names.enter_mount, self, scope)
-        try:
-            return await original(self, scope, receive, send)
-        except BaseException as error:
-            drop_own_frame(error)
-            raise
-
-    return handle
+    return make
