@@ -47,10 +47,10 @@ class Blog:
             lambda: TAG_PAGE in self.xray("transactions", "--app", APP).stdout, "an agent knows the tag page"
         )
 
-    def start_session(self, *options: str | Path) -> str:
-        """Start a session on the tag page in the background; its id, once both workers record."""
+    def start_session(self, *options: str | Path, transaction: str = TAG_PAGE) -> str:
+        """Start a session in the background; its id, once both workers record."""
         self.wait_for_agent()
-        command = ["session", "start", "--app", APP, "--transaction", TAG_PAGE, "--detach"]
+        command = ["session", "start", "--app", APP, "--transaction", transaction, "--detach"]
         started = self.xray(*command, *options)
         assert started.returncode == 0, started.stderr
         self.wait_until(lambda: self.recording_workers() == 2, "both workers record")
@@ -76,9 +76,10 @@ class Blog:
         result: dict[str, Any] = json.loads(done.stdout)
         return result
 
-    def access_lines(self, user_agent: str) -> list[list[str]]:
+    def access_lines(self, user_agent: str, suffix: str = "") -> list[list[str]]:
         """Words of the access log's lines for one client: status, microseconds, path, user agent."""
-        lines = [line.split() for line in self.site.access_log.read_text().splitlines()]
+        log = self.site.access_log.with_name(self.site.access_log.name + suffix)
+        lines = [line.split() for line in log.read_text().splitlines()]
         return [line for line in lines if line[-1] == user_agent]
 
     def wait_until(self, condition: Callable[[], object], what: str) -> None:
