@@ -52,7 +52,8 @@ with host.start(path="a.xr") as session:
         early = resident()
         for _ in range(800_000): branch()
         late = resident()
-assert early - before < 1.5 * MB, (early - before) / MB
+# Without the bound it were more than 60 MB. The agent's threads touch pages of their own meanwhile.
+assert early - before < 3 * MB, (early - before) / MB
 assert late - early < 0.5 * MB, (late - early) / MB
 report = session.wait()
 found = calls_by_name(report)
