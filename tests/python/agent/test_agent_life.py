@@ -53,6 +53,7 @@ def test_no_thread_before_the_first_transaction_and_one_after_it(host):
     assert host.sockets() == []
 
 
+@pytest.mark.matrix
 def test_an_idle_agent_sleeps(host):
     process = host.start(
         """

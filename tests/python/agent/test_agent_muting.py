@@ -79,6 +79,8 @@ threads = [threading.Thread(target=target) for target in 4 * [blocked] + 4 * [bu
 with host.start(path="a.xr") as session:
     for thread in threads: thread.start()
     born.wait()
+    # Each birth waits for the GIL more than once, which four busy threads hold.
+    sys.setswitchinterval(1e-4)
     short = [threading.Thread(target=first) for _ in range(600)]
     for thread in short: thread.start()
     for thread in short: thread.join()

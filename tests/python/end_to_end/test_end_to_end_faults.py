@@ -17,6 +17,7 @@ NAMED = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("fault", range(6))
 def test_report_names_the_planted_fault(fault: int, serve: Callable[..., Blog], tmp_path: Path) -> None:
     blog = serve(fault=fault)
