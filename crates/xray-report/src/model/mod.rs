@@ -183,6 +183,8 @@ pub struct TracingCost {
     pub wall: Option<Difference>,
     /// xray's own share of the processes' CPU time: tracer, sampler and agent together.
     pub process_share: Option<f64>,
+    /// `None` without a comparison of CPU times, or with traces without a call.
+    pub event: Option<EventCost>,
     /// Why there is no comparison; `None` when there is one.
     pub reason: Option<String>,
 }
@@ -193,6 +195,15 @@ pub struct TracingCost {
 pub struct Difference {
     pub difference: f64,
     pub ci95: [f64; 2],
+}
+
+/// What one event of the tracer costs, in nanoseconds: what the budget counts with, and what the arms say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of docs/report.schema.json, described there")]
+pub struct EventCost {
+    pub measured_ns: f64,
+    pub arms_ns: f64,
+    pub ci95_ns: [f64; 2],
 }
 
 /// One component: all calls of one function or segment over all traced transactions.

@@ -2,7 +2,7 @@
 
 use super::loss::losses;
 use super::numbers::{count, counted, duration, percent, signed_percent};
-use crate::model::{Difference, Report, Session, TracingCost};
+use crate::model::{Difference, EventCost, Report, Session, TracingCost};
 
 /// A fact with its label.
 pub(crate) type Fact = (&'static str, String);
@@ -52,6 +52,7 @@ pub(crate) fn tracing_cost(cost: &TracingCost, budget: f64) -> Vec<String> {
     if let Some(reason) = &cost.reason {
         lines.push(format!("No comparison of traced with control: {}.", reason.trim_end_matches('.')));
     }
+    lines.extend(cost.event.as_ref().map(event_cost));
     lines.push(match cost.process_share {
         Some(share) => format!(
             "xray used {} % of the processes' CPU time (tracer, sampler and agent; budget {} %).",
@@ -61,6 +62,20 @@ pub(crate) fn tracing_cost(cost: &TracingCost, budget: f64) -> Vec<String> {
         None => "xray's share of the processes' CPU time is not known.".to_owned(),
     });
     lines
+}
+
+/// What the budget counts with, checked against the arms.
+fn event_cost(event: &EventCost) -> String {
+    let EventCost { measured_ns, arms_ns, ci95_ns: [low, high] } = event;
+    let text = format!(
+        "One call is two events: each was measured at {measured_ns:.0} ns when recording began; the CPU time of traced and \
+         control requests says {arms_ns:.0} ns (95 % interval {low:.0} to {high:.0})"
+    );
+    if measured_ns < low {
+        format!("{text}: xray's share, counted with the first, is more than the next line says.")
+    } else {
+        format!("{text}.")
+    }
 }
 
 fn interval(d: &Difference) -> String {
@@ -163,7 +178,7 @@ mod tests {
     fn an_interval_around_zero_is_called_that() {
         let near = Difference { difference: 0.01, ci95: [-0.02, 0.04] };
         let clear = Difference { difference: 0.12, ci95: [0.08, 0.16] };
-        let cost = TracingCost { cpu: Some(clear), wall: Some(near), process_share: None, reason: None };
+        let cost = TracingCost { cpu: Some(clear), wall: Some(near), process_share: None, event: None, reason: None };
         let lines = tracing_cost(&cost, 0.05);
         assert!(lines[0].contains("+12.0 % (95 % interval +8.0 % to +16.0 %)."), "{}", lines[0]);
         assert!(lines[1].ends_with("it may as well be nothing."), "{}", lines[1]);
