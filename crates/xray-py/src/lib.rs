@@ -61,12 +61,13 @@ mod _xray {
         py: Python<'_>,
         app: Text<'_>,
         routes: Py<PyAny>,
+        tasks: Py<PyAny>,
         resolve_path: Py<PyAny>,
         framework: Py<PyAny>,
         own_directory: Text<'_>,
     ) {
         let (app, own_directory) = (app.to_string(), own_directory.to_string());
-        let config = Config { app, routes, resolve_path, framework, own_directory };
+        let config = Config { app, routes, tasks, resolve_path, framework, own_directory };
         let before = STATE.with(py, |state| state.config.replace(config));
         drop(before);
         lifecycle::enable();

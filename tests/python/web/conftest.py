@@ -11,9 +11,8 @@ import pytest
 import server
 import services
 from recorder import Recorder
-from served import Served
+from served import HERE, Served
 
-HERE = Path(__file__).parent
 FRAMEWORKS = ("celery.app.trace", "celery.app.amqp", "fastapi", "flask", "starlette.background", "uvicorn")
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+HERE = Path(__file__).parent
 READY_SECONDS = 60
 #: Of each answer its own, or of the moment.
 VOLATILE = {"date"}
@@ -77,17 +79,18 @@ class Served:
 
     def xray(self, *words, code=0):
         """Runs an ``xray`` command; its output."""
-        done = self._run(*words)
+        done = self.run(*words)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr, self.log.read_text()[-3000:])
         return done.stdout
 
-    def _run(self, *words):
+    def run(self, *words):
+        """Runs an ``xray`` command, however it ends."""
         command = [sys.executable, "-m", "xray", *words]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
 
     def transactions(self):
         """What ``xray transactions`` knows, by name and kind; nothing before the first agent has started."""
-        said = self._run("transactions", "--app", self.app, "--json")
+        said = self.run("transactions", "--app", self.app, "--json")
         known = json.loads(said.stdout)["transactions"] if said.returncode == 0 else []
         return {(item["name"], item["kind"]): item for item in known}
 
@@ -122,7 +125,7 @@ class Served:
 
     def _recording(self):
         self.ask("/ready")  # a worker's agent starts with its first request
-        done = self._run("session", "status", "--app", self.app, "--json")
+        done = self.run("session", "status", "--app", self.app, "--json")
         status = json.loads(done.stdout) if done.returncode == 0 else {}
         return status["processes"] if status.get("state") == "recording" else 0
 

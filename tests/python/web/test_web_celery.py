@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from served import Served
+from served import HERE, Served
 
 from xray._xray import BACKGROUND
 
@@ -78,8 +78,6 @@ def test_the_time_in_the_queue(recorder, monkeypatch):
 @pytest.fixture
 def environment(environment, redis_server):
     """The broker and where results are kept."""
-    from conftest import HERE
-
     return {
         **environment,
         "SUMS_BROKER": f"redis+socket://{redis_server.socket}",

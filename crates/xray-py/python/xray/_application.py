@@ -1,4 +1,4 @@
-"""What the agent tells about the application: its name, its framework and the routes that it serves."""
+"""What the agent tells about the application: its name, its framework, the routes and the tasks that it serves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xray._log import warn_once
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     #: A route of the application's router: (methods or None, template, handler or None, url name or None).
@@ -36,6 +36,15 @@ def register(framework: Framework) -> None:
     _frameworks.append(framework)
 
 
+#: Each lists names of background tasks, called as a framework's methods are.
+_task_lists: list[Callable[[], Sequence[str]]] = []
+
+
+def register_tasks(names: Callable[[], Sequence[str]]) -> None:
+    """Make known to the agent who lists the background tasks that this process can be sent."""
+    _task_lists.append(names)
+
+
 def routes() -> list[Route]:
     """The routes of all frameworks."""
     found: list[Route] = []
@@ -44,6 +53,17 @@ def routes() -> list[Route]:
             found.extend(framework.routes())
         except Exception:
             warn_once("xray cannot list the application's routes; names become known as requests come", exc_info=True)
+    return found
+
+
+def tasks() -> list[str]:
+    """Names of all background tasks, also of those that never ran."""
+    found: list[str] = []
+    for names in _task_lists:
+        try:
+            found.extend(names())
+        except Exception:
+            warn_once("xray cannot list the application's tasks; names become known as they run", exc_info=True)
     return found
 
 

@@ -62,6 +62,7 @@ def _configure(app: str | None) -> None:
     _xray.configure(
         _application.application_name(app),
         _application.routes,
+        _application.tasks,
         _application.resolve_path,
         _application.framework,
         PACKAGE_DIRECTORY,

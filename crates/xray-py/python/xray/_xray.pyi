@@ -59,14 +59,16 @@ _Route = tuple[Sequence[str] | None, str, str | None, str | None]
 def configure(
     app: str,
     routes: Callable[[], Sequence[_Route]],
+    tasks: Callable[[], Sequence[str]],
     resolve_path: Callable[[str], str | None],
     framework: Callable[[], str | None],
     own_directory: str,
 ) -> None:
     """Prepare the agent of this process; starts no thread.
 
-    ``routes`` lists what the application's router knows, ``resolve_path`` turns a concrete path into its template (or
-    None), ``framework`` names the framework and its version. All three are called from an agent thread with the GIL.
+    ``routes`` lists what the application's router knows, ``tasks`` the names of background tasks that it can be sent,
+    ``resolve_path`` turns a concrete path into its template (or None), ``framework`` names the framework and its
+    version. All of them are called from an agent thread with the GIL.
     Code of files below ``own_directory`` is xray's own and never shown. Called again, it replaces what was set.
     """
 

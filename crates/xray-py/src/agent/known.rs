@@ -1,4 +1,4 @@
-//! The transactions of this application: what its router knows, and what was seen.
+//! The transactions of this application: what its router and its task queue know, and what was seen.
 
 use super::names::{self, Seen};
 use super::state::{self, STATE};
@@ -15,7 +15,7 @@ type Route = (Option<Vec<String>>, String, Option<String>, Option<String>);
 pub(crate) struct Resolved {
     /// The target.
     pub(crate) target: Target,
-    /// Whether the router or the traffic knows it.
+    /// Whether the application or the traffic knows it.
     pub(crate) known: bool,
     /// Nearest known names, best first.
     pub(crate) nearest: Vec<TransactionSummary>,
@@ -24,7 +24,7 @@ pub(crate) struct Resolved {
 /// All known transactions with their rates, by name; those never seen have zeros.
 pub(crate) fn summaries() -> Vec<TransactionSummary> {
     let mut all = names::summarize(seen(), state::now_ns());
-    for (name, _) in routes() {
+    for (name, _) in routes().into_iter().chain(tasks()) {
         all.entry((name.display().to_owned(), name.kind())).or_insert_with(|| names::never_seen(&name));
     }
     all.into_values().collect()
@@ -42,6 +42,7 @@ pub(crate) fn resolve(given: &str) -> Result<Resolved, TargetError> {
     let seen = seen().into_iter().map(|seen| (seen.name().clone(), Vec::new()));
     let known: Vec<_> = routes()
         .into_iter()
+        .chain(tasks())
         .chain(seen)
         .map(|(name, methods)| KnownTransaction { per_minute: rate(&name), name, methods })
         .collect();
@@ -73,6 +74,17 @@ fn routes() -> Vec<(TransactionName, Vec<String>)> {
         (name, methods.unwrap_or_default())
     };
     routes.into_iter().flatten().take(TRANSACTION_NAMES).map(name).collect()
+}
+
+/// The tasks that a worker can be sent.
+fn tasks() -> Vec<(TransactionName, Vec<String>)> {
+    let tasks: Option<Vec<String>> = gate::attached(|py| {
+        let callable = STATE.with(py, |state| Some(state.config.as_ref()?.tasks.clone_ref(py))).flatten()?;
+        callable.call0(py).and_then(|tasks| tasks.extract(py)).ok()
+    })
+    .flatten();
+    let name = |task: String| (TransactionName::plain(TransactionKind::Background, &task), Vec::new());
+    tasks.into_iter().flatten().take(TRANSACTION_NAMES).map(name).collect()
 }
 
 fn resolve_path(path: &str) -> Option<String> {

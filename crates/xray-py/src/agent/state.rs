@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) app: String,
     /// `() -> [(methods, template, handler, url_name)]`
     pub(crate) routes: Py<PyAny>,
+    /// `() -> [name]`
+    pub(crate) tasks: Py<PyAny>,
     /// `(path) -> template | None`
     pub(crate) resolve_path: Py<PyAny>,
     /// `() -> "Django 5.2.19" | None`

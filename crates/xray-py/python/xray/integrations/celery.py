@@ -19,6 +19,7 @@ from xray._log import warn_once
 from xray._traceback import drop_own_frame, error_name
 from xray._xray import BACKGROUND, Transaction, begin, recording
 from xray.integrations._base import fail, wrap
+from xray.integrations._inside import Known
 from xray.integrations._versions import require_version
 
 #: Header of a message: seconds since 1970.
@@ -47,6 +48,7 @@ def begin_in_tasks() -> None:
     # Processes of the prefork pool end without `atexit`.
     signals.worker_process_shutdown.connect(_process_ends, weak=False)
     _application.register(_Celery())
+    _application.register_tasks(_task_names)
 
 
 def note_sending() -> None:
@@ -70,11 +72,28 @@ class _Celery:
         return None
 
 
+#: Applications whose tasks were executed here.
+_applications = Known()
+
+
+def _task_names() -> list[str]:
+    """The tasks of this process's applications, but for those that Celery has for itself."""
+    return [name for app in _applications.alive() for name in app.tasks if not name.startswith("celery.")]
+
+
 def _build_tracer(original: Callable[..., Any]) -> Callable[..., Any]:
     def build_tracer(name: str, task: Any, *args: Any, **kwargs: Any) -> Any:
+        _note_application(task)
         return _traced(original(name, task, *args, **kwargs), name)
 
     return build_tracer
+
+
+def _note_application(task: Any) -> None:
+    try:
+        _applications.add(task.app)
+    except Exception:
+        warn_once("xray cannot tell whose task a Celery task is", exc_info=True)
 
 
 def _traced(execute: Callable[..., Any], name: str) -> Callable[..., Any]:
