@@ -176,6 +176,15 @@ fn check_sums(tree: &RecordedTree, elapsed: u64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+fn by_path(tree: &RecordedTree) -> BTreeMap<Path, Totals> {
+    let totals = |at: usize| {
+        let node = &tree.nodes[at];
+        let calls = node.calls - u64::from(at == 0);
+        Totals { calls, resumes: node.resumes, errors: node.errors, self_ticks: node.self_ticks }
+    };
+    (0..tree.nodes.len()).map(|at| (path_of(tree, at), totals(at))).collect()
+}
+
 /// The two totals of a function that need no path.
 fn by_function(paths: impl IntoIterator<Item = (u64, Totals)>) -> BTreeMap<u64, Totals> {
     let mut functions: BTreeMap<u64, Totals> = BTreeMap::new();
@@ -201,13 +210,7 @@ proptest! {
         check_sums(&tree, elapsed)?;
         prop_assert_eq!(tree.paths_folded, 0);
         prop_assert_eq!(tree.unmatched_returns, oracle.unmatched);
-        let recorded: BTreeMap<Path, Totals> = (0..tree.nodes.len()).map(|at| {
-            let node = &tree.nodes[at];
-            let calls = node.calls - u64::from(at == 0);
-            let totals = Totals { calls, resumes: node.resumes, errors: node.errors, self_ticks: node.self_ticks };
-            (path_of(&tree, at), totals)
-        }).collect();
-        prop_assert_eq!(recorded, oracle.totals);
+        prop_assert_eq!(by_path(&tree), oracle.totals);
         for entry in &tree.timeline {
             prop_assert!(entry.start + entry.duration <= elapsed);
         }
@@ -218,6 +221,28 @@ proptest! {
         }
         // Every call and resumption has its entry here, so nothing is folded under any.
         prop_assert_eq!(tree.timeline.iter().filter(|entry| entry.is_call).count() as u64, tree.calls);
+    }
+
+    #[test]
+    fn traces_before_change_nothing(
+        traces in prop::collection::vec(prop::collection::vec(event(), 0..120), 2..6), nodes in 3_usize..60,
+    ) {
+        let mut recorder = Recorder::with_bounds(nodes, 20, 1_000, 1_000);
+        for events in &traces {
+            let (tree, oracle, elapsed) = run(&mut recorder, events);
+            check_sums(&tree, elapsed)?;
+            let (alone, ..) = run(&mut Recorder::with_bounds(nodes, 20, 1_000, 1_000), events);
+            prop_assert_eq!(tree.paths_folded, alone.paths_folded);
+            prop_assert_eq!(by_path(&tree), by_path(&alone));
+            let ends = |tree: &RecordedTree| -> Vec<_> {
+                let path = |node: u32| (path_of(tree, node as usize), tree.nodes[node as usize].name);
+                tree.timeline.iter().map(|e| (path(e.node), e.start, e.duration, e.inside, e.entered, e.left)).collect()
+            };
+            prop_assert_eq!(ends(&tree), ends(&alone));
+            if tree.nodes.iter().all(|node| node.name != NodeName::Other) {
+                prop_assert_eq!(by_path(&tree), oracle.totals);
+            }
+        }
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl Place {
         self.0 & Self::SPECIAL != 0
     }
 
+    /// The same with its node at another place.
+    #[cold]
+    pub(super) fn moved_to(self, node: u32) -> Self {
+        Self(self.0 & !u64::from(u32::MAX) | u64::from(node))
+    }
+
     /// That of a hidden call above this one.
     #[inline]
     pub(super) fn hidden(self) -> Self {

@@ -48,13 +48,28 @@ impl Node {
         self.key & MARKED != 0
     }
 
+    /// Whether the present trace took this path.
+    pub(super) fn is_used(&self) -> bool {
+        self.calls + self.resumes > 0 || self.hidden && self.min == 0
+    }
+
+    /// The present trace takes this path of a hidden function, which is not counted.
+    pub(super) fn use_hidden(&mut self) {
+        self.min = 0;
+    }
+
+    fn forget_counts(&mut self, last_child: u32) {
+        (self.total, self.min, self.max) = (0, u64::MAX, 0);
+        (self.calls, self.resumes, self.last_child) = (0, 0, last_child);
+    }
+
     pub(super) fn mark(&mut self) {
         self.key |= MARKED;
     }
 }
 
 /// What few calls touch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rare {
     pub(super) parent: u32,
     pub(super) errors: u32,
@@ -72,13 +87,16 @@ pub(super) enum Child {
     Full,
 }
 
-/// The nodes of one recorder.
+/// The nodes of one recorder. Paths stay from one trace to the next, without their counts: requests for one page take
+/// nearly the same ones, and a path that is there costs less than half of a new one.
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) nodes: Vec<Node>,
     pub(super) rare: Vec<Rare>,
     most: usize,
     wide: Index,
+    /// There may be paths that only earlier traces took.
+    has_earlier: bool,
 }
 
 /// Nodes of a new pool.
@@ -92,23 +110,89 @@ impl Pool {
     /// A pool for at most so many nodes, if there is memory.
     pub(super) fn new(most: usize) -> Self {
         let most = most.clamp(1, usize::from(u16::MAX));
-        Self { nodes: Vec::new(), rare: Vec::new(), most, wide: Index::default() }
+        Self { nodes: Vec::new(), rare: Vec::new(), most, wide: Index::default(), has_earlier: false }
     }
 
-    /// Empties it and makes the root. Memory from before is taken from the allowance, or given up.
+    /// Makes the root. Memory and paths from before are taken from the allowance, or given up.
     pub(super) fn begin(&mut self, memory: &Allowance) {
-        self.nodes.clear();
-        self.rare.clear();
-        self.wide.clear();
         let held = self.nodes.capacity().max(FIRST.min(self.most));
         if held > FIRST && !memory.take(held * NODE_BYTES, KEEP) {
             *self = Self::new(self.most);
         }
         if held <= FIRST || self.nodes.capacity() == 0 {
             memory.take_anyway(FIRST.min(self.most) * NODE_BYTES);
-            self.reserve(FIRST.min(self.most));
+            self.reserve(FIRST.min(self.most).saturating_sub(self.nodes.len()));
         }
-        self.push(0, NONE);
+        self.has_earlier = !self.nodes.is_empty();
+        if self.nodes.is_empty() {
+            self.push(0, NONE);
+        }
+    }
+
+    /// Gives up all paths.
+    pub(super) fn clear(&mut self) {
+        self.nodes.clear();
+        self.rare.clear();
+        self.wide.clear();
+    }
+
+    /// A trace has ended: its paths stay, unless most of them are those of others.
+    pub(super) fn forget_counts(&mut self) {
+        let mut used = 0;
+        for at in 0..self.nodes.len() {
+            if !self.nodes[at].is_used() {
+                continue;
+            }
+            used += 1;
+            let first = self.nodes[at].first_child;
+            let starts_hidden = self.nodes.get(first as usize).is_some_and(|child| child.hidden);
+            self.nodes[at].forget_counts(if starts_hidden { NONE } else { first });
+            self.rare[at] = Rare { parent: self.rare[at].parent, ..Rare::default() };
+        }
+        if 2 * used < self.nodes.len() {
+            self.clear();
+        }
+    }
+
+    /// Gives up the paths that only earlier traces took; where each node is now, or `None` when there were no such paths.
+    #[cold]
+    pub(super) fn forget_earlier(&mut self) -> Option<Vec<u32>> {
+        if !std::mem::take(&mut self.has_earlier) {
+            return None;
+        }
+        let mut places = vec![NONE; self.nodes.len()];
+        let mut tails: Vec<u32> = Vec::new();
+        for at in 0..self.nodes.len() {
+            // Parents come before their children. Those of a node in use are in use.
+            let parent = places.get(self.rare[at].parent as usize).copied().unwrap_or(NONE);
+            if !self.nodes[at].is_used() {
+                continue;
+            }
+            let id = tails.len() as u32;
+            places[at] = id;
+            tails.push(NONE);
+            self.nodes.swap(id as usize, at);
+            self.rare.swap(id as usize, at);
+            self.rare[id as usize].parent = parent;
+            let node = &mut self.nodes[id as usize];
+            (node.first_child, node.next_sibling, node.last_child, node.children) = (NONE, NONE, NONE, 0);
+            let Some(tail) = tails.get(parent as usize).copied() else { continue };
+            match tail {
+                NONE => self.nodes[parent as usize].first_child = id,
+                before => self.nodes[before as usize].next_sibling = id,
+            }
+            tails[parent as usize] = id;
+            self.nodes[parent as usize].children += 1;
+        }
+        self.nodes.truncate(tails.len());
+        self.rare.truncate(tails.len());
+        self.wide.clear();
+        for at in 0..self.nodes.len() {
+            if self.nodes[at].children > WIDE {
+                self.index_children(at as u32);
+            }
+        }
+        (tails.len() < places.len()).then_some(places)
     }
 
     fn reserve(&mut self, more: usize) {
@@ -188,6 +272,7 @@ impl Pool {
     /// The node of xray's own code: found again by every path to it, and counted by none.
     pub(super) fn hide(&mut self, id: u32) {
         self.nodes[id as usize].hidden = true;
+        self.nodes[id as usize].use_hidden();
         let parent = self.rare[id as usize].parent;
         if let Some(parent) = self.nodes.get_mut(parent as usize)
             && parent.last_child == id
@@ -255,21 +340,26 @@ impl Pool {
             children: 0,
             hidden: false,
         });
-        self.rare.push(Rare { parent, errors: 0, recursion_depth: 0, rows: 0, folded: 0 });
+        self.rare.push(Rare { parent, ..Rare::default() });
         id
     }
 
-    /// Visits all nodes, parents before their children and a subtree whole before the next one.
-    pub(super) fn preorder(&self, mut visit: impl FnMut(u32, &Node, &Rare)) {
+    /// Visits the nodes, parents before their children and a subtree whole before the next one; nothing below those of
+    /// which `visit` says false.
+    pub(super) fn preorder(&self, mut visit: impl FnMut(u32, &Node, &Rare) -> bool) {
         let mut pending = Vec::new();
         let mut at = if self.nodes.is_empty() { NONE } else { ROOT };
         while at != NONE {
             let node = &self.nodes[at as usize];
-            visit(at, node, &self.rare[at as usize]);
-            if node.next_sibling != NONE {
+            let goes_below = visit(at, node, &self.rare[at as usize]) && node.first_child != NONE;
+            if goes_below && node.next_sibling != NONE {
                 pending.push(node.next_sibling);
             }
-            at = if node.first_child != NONE { node.first_child } else { pending.pop().unwrap_or(NONE) };
+            at = match (goes_below, node.next_sibling) {
+                (true, _) => node.first_child,
+                (false, NONE) => pending.pop().unwrap_or(NONE),
+                (false, next) => next,
+            };
         }
     }
 }
@@ -300,7 +390,10 @@ mod tests {
             assert!(matches!(pool.child(ROOT, at as u64 + 1, &memory), Child::Known(id) if id == ids[at]));
         }
         let mut seen = 0;
-        pool.preorder(|_, _, _| seen += 1);
+        pool.preorder(|_, _, _| {
+            seen += 1;
+            true
+        });
         assert_eq!(seen, 301);
     }
 

@@ -96,8 +96,11 @@ impl Recorder {
     }
 
     /// Empties it and opens node 0, the transaction (or thread) itself. What it still holds from before is taken from
-    /// `memory`, or given up.
+    /// `memory`, or given up. The paths of earlier traces are known to it, until [`Self::forget_paths`].
     pub fn begin(&mut self, now: u64, memory: Allowance) {
+        if !self.stack.is_empty() {
+            self.forget_paths();
+        }
         self.now = now;
         self.events = 0;
         self.calls = 0;
@@ -115,6 +118,11 @@ impl Recorder {
         self.pool.nodes[ROOT as usize].calls = 1;
         let place = Place::new(ROOT, 1, true);
         self.stack.push(Frame { key: 0, start: now, entered: 0, calls: 0, place });
+    }
+
+    /// Forgets the paths of earlier traces: when a key may stand for something else now, or may be wanted marked.
+    pub fn forget_paths(&mut self) {
+        self.pool.clear();
     }
 
     fn begin_stack(&mut self, memory: &Allowance) {
@@ -277,6 +285,7 @@ impl Recorder {
             [self.calls, self.paths_folded, self.unmatched_returns, self.events],
         );
         tree.arguments_lost = self.arguments_lost();
+        self.pool.forget_counts();
         self.timeline.clear();
         tree.arguments = self.arguments.take();
         tree
@@ -362,15 +371,31 @@ impl Recorder {
             }
             Child::Known(node) => (node, Entered::Known),
             Child::New(node) => (node, Entered::New),
+            Child::Full if self.forget_earlier_paths() => return self.enter_elsewhere(key, how, now),
             Child::Full => return self.enter_function(key, how, below, now),
         };
         if self.pool.nodes[node as usize].hidden {
+            self.pool.nodes[node as usize].use_hidden();
             self.push_hidden(key, now, below);
             return Entered::Known;
         }
         self.push(key, how, now, node, 1);
         self.count(node, how);
         entered
+    }
+
+    /// Makes room for paths by giving up those that only earlier traces took; false when there are none.
+    #[cold]
+    fn forget_earlier_paths(&mut self) -> bool {
+        let Some(places) = self.pool.forget_earlier() else { return false };
+        let place_of = |node: u32| places.get(node as usize).copied().unwrap_or(node);
+        for frame in &mut self.stack {
+            frame.place = frame.place.moved_to(place_of(frame.place.node()));
+        }
+        for call in &mut self.timeline.kept {
+            call.node = place_of(call.node);
+        }
+        true
     }
 
     /// A call of a node that may be a marked one.

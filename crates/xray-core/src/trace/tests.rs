@@ -209,17 +209,21 @@ fn events_without_a_trace_are_ignored() {
 }
 
 #[test]
-fn a_recorder_used_again_knows_nothing_of_before() {
+fn a_recorder_used_again_knows_the_paths_of_before_and_nothing_else() {
     let mut recorder = Recorder::with_bounds(3, 4, 10, 100);
-    let run = |recorder: &mut Recorder| {
+    // Two nodes beside the root, four functions.
+    let run = |recorder: &mut Recorder, first_new: u64| {
         recorder.begin(50, Allowance::default());
         for key in 1..10 {
-            assert_eq!(start(recorder, CallKey(2 * key), 50 + key) == Entered::New, key <= 6, "{key}");
+            let new = start(recorder, CallKey(2 * key), 50 + key) == Entered::New;
+            assert_eq!(new, (first_new..=6).contains(&key), "{key}");
         }
         recorder.finish(100)
     };
-    let first = run(&mut recorder);
-    assert_eq!(run(&mut recorder), first);
+    let first = run(&mut recorder, 1);
+    assert_eq!(run(&mut recorder, 3), first);
+    recorder.forget_paths();
+    assert_eq!(run(&mut recorder, 1), first);
 }
 
 /// Ten million calls on random paths of many functions, in two threads: every kind of memory is used up.

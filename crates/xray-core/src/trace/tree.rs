@@ -97,8 +97,8 @@ impl RecordedTree {
         let mut nodes = Vec::with_capacity(pool.nodes.len());
         let mut place = vec![NONE; pool.nodes.len()];
         pool.preorder(|id, node, rare| {
-            if node.hidden {
-                return;
+            if node.hidden || !node.is_used() {
+                return false;
             }
             place[id as usize] = nodes.len() as u32;
             let name = if id == ROOT { NodeName::Root } else { NodeName::Call(CallKey(node.key())) };
@@ -112,9 +112,10 @@ impl RecordedTree {
                 self_ticks: node.total.saturating_sub(rare.folded),
                 min: if node.min == u64::MAX { 0 } else { node.min },
                 max: node.max,
-                recursion_depth: rare.recursion_depth.max(u32::from(node.calls + node.resumes > 0)),
+                recursion_depth: rare.recursion_depth.max(1),
                 rows: rare.rows,
             });
+            true
         });
         for at in (1..nodes.len()).rev() {
             let total = nodes[at].total;

@@ -366,7 +366,6 @@ fn end_recording(py: Python<'_>) {
     gc_pauses::remove(py);
     let over = STATE.with(py, |state| {
         state.labels.clear();
-        state.spare.clear();
         state.recording.take()
     });
     if let Some(mut recording) = over.flatten() {

@@ -5,6 +5,7 @@ use super::segment::SegmentTable;
 use crate::cpython::frames::thread_name;
 use crate::cpython::slot::{self, Strand};
 use crate::cpython::tracer::{Begun, Tracer};
+use crate::cpython::{arguments, code};
 use crate::os::clock;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,10 @@ pub(crate) struct Recording {
     process: ProcessKey,
     counter: u64,
     tracer: Tracer,
+    /// Recorders to use again: their memory is warm, and they know the paths of this session.
+    spare: Vec<Recorder>,
+    /// What [`arguments::version`] was when they did not know it better.
+    arguments: u64,
 }
 
 /// A trace in flight.
@@ -51,6 +56,8 @@ pub(crate) struct LiveTrace {
     strands: Vec<Box<Strand>>,
     /// What the recorders of all strands may take together.
     memory: Allowance,
+    /// [`arguments::version`] when it began.
+    arguments: u64,
     /// Whether a context found no strand free.
     left_out: bool,
 }
@@ -87,6 +94,8 @@ impl Recording {
             process,
             counter: 0,
             tracer,
+            spare: Vec::new(),
+            arguments: arguments::version(),
         }
     }
 
@@ -111,7 +120,6 @@ impl Recording {
         inside_trace: bool,
         thread: u64,
         started_ticks: u64,
-        spare: &mut Vec<Recorder>,
     ) -> Option<Box<LiveTrace>> {
         self.counter += 1;
         let id = id::trace_id(self.seed, self.process, self.counter);
@@ -132,8 +140,22 @@ impl Recording {
         let open = self.intake.open_trace()?;
         let begun = self.tracer.trace_begins(py)?;
         let memory = Allowance::default();
-        let own = new_strand(ContextId(thread), None, started_ticks, &memory, spare.pop().unwrap_or_default());
-        Some(Box::new(LiveTrace { id, thread, begun, _open: open, strands: vec![own], memory, left_out: false }))
+        if self.arguments != arguments::version() {
+            self.arguments = arguments::version();
+            self.spare.clear();
+        }
+        let recorder = self.spare.pop().unwrap_or_default();
+        let own = new_strand(ContextId(thread), None, started_ticks, &memory, recorder);
+        Some(Box::new(LiveTrace {
+            id,
+            thread,
+            begun,
+            _open: open,
+            strands: vec![own],
+            memory,
+            arguments: self.arguments,
+            left_out: false,
+        }))
     }
 
     /// Counts a transaction that has ended.
@@ -143,13 +165,7 @@ impl Recording {
     }
 
     /// A trace has ended: hands it to the collector, or drops it when its final name is another one.
-    pub(crate) fn end_trace(
-        &mut self,
-        py: Python<'_>,
-        mut trace: LiveTrace,
-        description: Description,
-        spare: &mut Vec<Recorder>,
-    ) {
+    pub(crate) fn end_trace(&mut self, py: Python<'_>, mut trace: LiveTrace, description: Description) {
         let now = clock::ticks();
         let incomplete = self.tracer.trace_ends(py, trace.begun);
         let left_out = trace.left_out.then_some("it had more threads than are recorded in one trace");
@@ -174,9 +190,11 @@ impl Recording {
         }
         // The transaction's own, whose memory is warm; the others were made for few calls.
         if let Some(own) = std::mem::take(&mut trace.strands).into_iter().next()
-            && spare.len() < TRACES_IN_FLIGHT as usize
+            && self.spare.len() < TRACES_IN_FLIGHT as usize
+            && trace.arguments == arguments::version()
+            && code::keeps_all(py)
         {
-            spare.push(own.recorder);
+            self.spare.push(own.recorder);
         }
     }
 

@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use xray_core::clock::{Clock, SystemClock};
-use xray_core::trace::Recorder;
 
 /// What `configure` was told.
 pub(crate) struct Config {
@@ -37,18 +36,11 @@ pub(crate) struct State {
     pub(crate) recording: Option<Recording>,
     /// Which thread is in which transaction, while a session records.
     pub(crate) labels: Labels,
-    /// Recorders to use again: their memory is warm.
-    pub(crate) spare: Vec<Recorder>,
 }
 
 /// The state. Bodies given to it run no Python code.
-pub(crate) static STATE: GilCell<State> = GilCell::new(State {
-    config: None,
-    names: NameTable::new(),
-    recording: None,
-    labels: Labels::new(),
-    spare: Vec::new(),
-});
+pub(crate) static STATE: GilCell<State> =
+    GilCell::new(State { config: None, names: NameTable::new(), recording: None, labels: Labels::new() });
 
 static CLOCK: LazyLock<Arc<SystemClock>> = LazyLock::new(Arc::default);
 

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use xray_core::limits::ARGUMENTS_CALL_BYTES;
 use xray_core::secrets::is_secret_name;
 
@@ -33,6 +34,14 @@ struct Registry {
     look_at: usize,
 }
 
+/// How often a function was named: paths that were recorded before were not asked about it.
+static NAMED: AtomicU64 = AtomicU64::new(0);
+
+/// Changes when the arguments of one more function are wanted.
+pub(crate) fn version() -> u64 {
+    NAMED.load(Ordering::Relaxed)
+}
+
 static REGISTRY: GilCell<Registry> = GilCell::new(Registry { by_address: None, look_at: 1_000 });
 
 /// Says that the arguments of `code` are wanted. Parameters with one of the names in `redact` are secret as well.
@@ -54,6 +63,7 @@ pub(crate) fn want(code: &Bound<'_, PyCode>, redact: &[String]) -> PyResult<()> 
         }
         gone.extend(all.insert(code.as_ptr() as usize, wanted));
     });
+    NAMED.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 

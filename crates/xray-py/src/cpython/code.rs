@@ -99,6 +99,11 @@ pub(crate) fn stop(py: Python<'_>) -> u64 {
     pins.map_or(0, |pins| pins.overflow)
 }
 
+/// Whether every code object that was recorded is kept alive, so that its address is it alone.
+pub(crate) fn keeps_all(py: Python<'_>) -> bool {
+    PINS.with(py, |pins| pins.as_ref().is_some_and(|pins| pins.overflow == 0)).unwrap_or(false)
+}
+
 /// Keeps `code` alive until the session ends.
 ///
 /// # Safety

@@ -324,7 +324,7 @@ impl Transaction {
                     return None;
                 }
                 open.cpu_ns = crate::os::thread::own_cpu_ns();
-                open.part = match recording.admit(py, inside_trace, open.thread, open.started_ticks, &mut state.spare) {
+                open.part = match recording.admit(py, inside_trace, open.thread, open.started_ticks) {
                     Some(trace) => Part::Trace(trace),
                     None => Part::Control,
                 };
@@ -433,7 +433,7 @@ impl Transaction {
                         attributes: std::mem::take(&mut open.attributes),
                         keep: matching,
                     };
-                    recording.end_trace(py, *trace, description, &mut state.spare);
+                    recording.end_trace(py, *trace, description);
                 }
                 None
             })
