@@ -65,7 +65,6 @@ def test_fifty_at_once(serve, tmp_path, loop):
 
 
 @pytest.mark.matrix
-@pytest.mark.xfail(reason="a thread's label says which transaction it began last, not whose task it runs")
 def test_samples_of_the_target_have_nothing_of_the_others(serve, tmp_path):
     served = serve([*UVICORN, "--loop", "asyncio", "concurrentapp:app"])
     served.ask_at_once(paths(0), clients=AT_ONCE)

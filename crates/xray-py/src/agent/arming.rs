@@ -262,10 +262,10 @@ fn prepare(py: Python<'_>) -> PyResult<Prepared> {
 /// Without the GIL where that is known to work here.
 fn choose_stacks(py: Python<'_>, own_directory: &str) -> Stacks {
     let tid = Arc::new(AtomicU32::new(0));
-    match MemoryStackSource::arm(py, own_directory, labels::of_thread, tid.clone()) {
+    match MemoryStackSource::arm(py, own_directory, labels::of_reference, tid.clone()) {
         Ok(source) => Stacks { source: Box::new(source), tid, under_gil: None },
         Err(reason) => Stacks {
-            source: Box::new(GilStackSource::new(labels::of_thread, tid.clone())),
+            source: Box::new(GilStackSource::new(labels::of_reference, tid.clone())),
             tid,
             under_gil: Some(reason),
         },

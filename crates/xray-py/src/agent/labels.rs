@@ -1,4 +1,5 @@
-//! Which thread is in which transaction: what the sampler asks for each stack, without the GIL and without a lock.
+//! Which reference in a context means which transaction: what the sampler asks for each stack, without the GIL and
+//! without a lock.
 //!
 //! Written with the GIL held, so by one thread at a time; read by the sampler's thread at any time. A slot counts its
 //! changes, and a reader that finds the count moved looks again.
@@ -7,9 +8,9 @@ use crate::cpython::frames::Label;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use xray_core::model::{ThreadKind, TraceId};
 
-/// Threads that can be labelled at a time; more are in no transaction, as far as samples know.
+/// Transactions that can be labelled at a time; more are none, as far as samples know.
 const SLOTS: usize = 4096;
-/// Slots looked at for one thread.
+/// Slots looked at for one transaction.
 const PROBES: usize = 64;
 /// Key of a slot that was used and is free again: a search goes on behind it.
 const FREED: u64 = 1;
@@ -31,12 +32,14 @@ static SLOT: [Slot; SLOTS] = [const {
     Slot { key: AtomicU64::new(0), changes: AtomicU32::new(0), kind: AtomicU8::new(0), trace: AtomicU64::new(0) }
 }; SLOTS];
 
-/// The label of a thread: in no transaction when there is none. Needs no GIL.
-pub(crate) fn of_thread(thread: u64) -> Label {
-    find(thread).and_then(read).unwrap_or(Label { kind: ThreadKind::Other, trace: None })
+/// The label of the transaction that is referred to from this address. Needs no GIL.
+pub(crate) fn of_reference(reference: usize) -> Label {
+    let known = (reference != 0).then(|| find(reference as u64)).flatten();
+    known.and_then(|slot| read(slot, reference as u64)).unwrap_or(Label::NONE)
 }
 
-/// Labels by thread (`threading.get_ident()`), as they are written. There are none while no session records.
+/// Labels by reference, as they are written. There are none while no session records. Whoever sets one keeps the
+/// reference alive until it is removed, so that nothing else can be at its address.
 pub(crate) struct Labels(());
 
 impl Labels {
@@ -44,23 +47,19 @@ impl Labels {
         Self(())
     }
 
-    /// Labels a thread; returns what it was before, for [`Self::restore`].
-    pub(crate) fn set(&mut self, thread: u64, label: Label) -> Option<Label> {
-        let known = find(thread);
-        let before = known.and_then(read);
-        let free = || probes(thread).find(|slot| slot.key.load(Ordering::Relaxed) <= FREED);
-        if let Some(slot) = known.or_else(free) {
-            slot.change(thread, label);
+    /// Labels a transaction.
+    pub(crate) fn set(&mut self, reference: usize, label: Label) {
+        let reference = reference as u64;
+        let free = || probes(reference).find(|slot| slot.key.load(Ordering::Relaxed) <= FREED);
+        if let Some(slot) = find(reference).or_else(free) {
+            slot.change(reference, label);
         }
-        before
     }
 
-    /// Puts back what [`Self::set`] returned.
-    pub(crate) fn restore(&mut self, thread: u64, before: Option<Label>) {
-        match (before, find(thread)) {
-            (Some(label), _) => drop(self.set(thread, label)),
-            (None, Some(slot)) => slot.free(FREED),
-            (None, None) => {}
+    /// The transaction is over.
+    pub(crate) fn remove(&mut self, reference: usize) {
+        if let Some(slot) = find(reference as u64) {
+            slot.free(FREED);
         }
     }
 
@@ -73,13 +72,13 @@ impl Labels {
 }
 
 impl Slot {
-    fn change(&self, thread: u64, label: Label) {
+    fn change(&self, reference: u64, label: Label) {
         let changes = self.changes.load(Ordering::Relaxed);
         self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         self.kind.store(label.kind as u8 | if label.trace.is_none() { NO_TRACE } else { 0 }, Ordering::Relaxed);
         self.trace.store(label.trace.map_or(0, |trace| trace.0), Ordering::Relaxed);
-        self.key.store(thread, Ordering::Relaxed);
+        self.key.store(reference, Ordering::Relaxed);
         self.changes.store(changes.wrapping_add(2), Ordering::Release);
     }
 
@@ -92,19 +91,19 @@ impl Slot {
     }
 }
 
-fn probes(thread: u64) -> impl Iterator<Item = &'static Slot> {
-    let first = xray_core::id::mix(thread) as usize;
+fn probes(reference: u64) -> impl Iterator<Item = &'static Slot> {
+    let first = xray_core::id::mix(reference) as usize;
     (first..first.wrapping_add(PROBES)).map(|at| &SLOT[at % SLOTS])
 }
 
-fn find(thread: u64) -> Option<&'static Slot> {
-    probes(thread)
+fn find(reference: u64) -> Option<&'static Slot> {
+    probes(reference)
         .take_while(|slot| slot.key.load(Ordering::Acquire) != 0)
-        .find(|slot| slot.key.load(Ordering::Acquire) == thread)
+        .find(|slot| slot.key.load(Ordering::Acquire) == reference)
 }
 
-/// What a slot says, if it stands still long enough to be read.
-fn read(slot: &Slot) -> Option<Label> {
+/// What a slot says, if it stands still long enough to be read and is still this reference's.
+fn read(slot: &Slot, reference: u64) -> Option<Label> {
     for _ in 0..TRIES {
         let changes = slot.changes.load(Ordering::Acquire);
         let key = slot.key.load(Ordering::Relaxed);
@@ -120,7 +119,7 @@ fn read(slot: &Slot) -> Option<Label> {
                 },
                 trace: (kind & NO_TRACE == 0).then_some(TraceId(trace)),
             };
-            return (key > FREED).then_some(label);
+            return (key == reference).then_some(label);
         }
         std::hint::spin_loop();
     }

@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(crate) names: NameTable,
     /// The session that records, or drains.
     pub(crate) recording: Option<Recording>,
-    /// Which thread is in which transaction, while a session records.
+    /// Which reference means which transaction, while a session records.
     pub(crate) labels: Labels,
 }
 

@@ -8,7 +8,7 @@ use std::ffi::c_char;
 static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The context variable; created at the first use.
-fn variable(py: Python<'_>) -> PyResult<&Py<PyAny>> {
+pub(super) fn variable(py: Python<'_>) -> PyResult<&Py<PyAny>> {
     VARIABLE.get_or_try_init(py, || {
         // SAFETY: a constant C string and no default; the result is a new reference or NULL with an exception.
         unsafe {
@@ -38,4 +38,40 @@ pub(crate) fn set(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let variable = variable(py)?;
     // SAFETY: as in `get`; the token is a new reference or NULL with an exception.
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContextVar_Set(variable.as_ptr(), value.as_ptr())).map(drop) }
+}
+
+/// The address of the value in a context, 0 when it has none.
+pub(crate) fn value_in(context: &Bound<'_, PyAny>) -> usize {
+    let py = context.py();
+    let value = VARIABLE.get(py).and_then(|variable| context.call_method1(pyo3::intern!(py, "get"), (variable,)).ok());
+    value.filter(|value| !value.is_none()).map_or(0, |value| value.as_ptr() as usize)
+}
+
+/// Calls `body` inside a new, empty context, with its address.
+pub(super) fn inside_new<R>(py: Python<'_>, body: impl FnOnce(usize) -> PyResult<R>) -> PyResult<R> {
+    // SAFETY: the GIL is held; a new reference, or NULL with an exception.
+    let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())? };
+    // SAFETY: a new context, so nobody has entered it; it is left by the same thread below.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let result = body(context.as_ptr() as usize);
+    // SAFETY: it was entered above, and whatever `body` entered it has left.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    result
+}
+
+/// Sets so many other variables in the current context.
+pub(super) fn set_others(py: Python<'_>, count: usize) -> PyResult<()> {
+    for _ in 0..count {
+        // SAFETY: as in `variable`, and as in `set`.
+        unsafe {
+            let name = c"xray.other".as_ptr().cast::<c_char>();
+            let other = Bound::from_owned_ptr_or_err(py, ffi::PyContextVar_New(name, std::ptr::null_mut()))?;
+            drop(Bound::from_owned_ptr_or_err(py, ffi::PyContextVar_Set(other.as_ptr(), ffi::Py_None()))?);
+        }
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Nothing can move while the GIL is held, so a stack is never torn. What it cannot see is a thread in the middle of
 //! long C code that holds the GIL: its stack is read right after, with the whole time as its weight.
 
-use super::code;
+use super::{code, context, thread_state};
 use crate::gate;
 use crate::os::thread;
 use pyo3::exceptions::PyRuntimeError;
@@ -32,7 +32,7 @@ struct KnownThread {
     tick: u64,
 }
 
-/// A thread's transaction.
+/// The transaction of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
     /// For whom its samples count.
@@ -41,12 +41,18 @@ pub(crate) struct Label {
     pub(crate) trace: Option<TraceId>,
 }
 
-/// Knows the transaction of a thread (`threading.get_ident()`), without the GIL.
-pub(crate) type LabelOfThread = fn(u64) -> Label;
+impl Label {
+    /// In no transaction.
+    pub(crate) const NONE: Self = Self { kind: ThreadKind::Other, trace: None };
+}
+
+/// Knows the transaction of a context by the address of what xray's variable refers to it with (0: by nothing), without
+/// the GIL.
+pub(crate) type LabelOfReference = fn(usize) -> Label;
 
 /// Reads stacks under the GIL.
 pub(crate) struct GilStackSource {
-    label: LabelOfThread,
+    label: LabelOfReference,
     threads: HashMap<u64, KnownThread>,
     tick: u64,
     /// Lines of instructions; the code objects are pinned.
@@ -57,7 +63,7 @@ pub(crate) struct GilStackSource {
 
 impl GilStackSource {
     /// A source that publishes its thread's kernel id.
-    pub(crate) fn new(label: LabelOfThread, own_tid: Arc<AtomicU32>) -> Self {
+    pub(crate) fn new(label: LabelOfReference, own_tid: Arc<AtomicU32>) -> Self {
         Self { label, threads: HashMap::new(), tick: 0, lines: HashMap::new(), own_tid }
     }
 
@@ -68,9 +74,13 @@ impl GilStackSource {
         let frames = super::loaded_module(py, "sys")
             .ok_or_else(|| PyRuntimeError::new_err("sys is gone"))?
             .call_method0("_current_frames")?;
+        let references: HashMap<u64, usize> = thread_state::context_of_each(py)
+            .iter()
+            .map(|(ident, context)| (*ident, context::value_in(context)))
+            .collect();
         for (ident, frame) in frames.cast::<PyDict>()? {
             let ident: u64 = ident.extract()?;
-            let label = (self.label)(ident);
+            let label = (self.label)(references.get(&ident).copied().unwrap_or(0));
             let (state, cpu_ns) = self.state_of(py, ident, now_ns);
             let (frames, cut) = self.walk(py, &frame);
             let stack = into.stacks().of(&frames);

@@ -18,6 +18,15 @@ const CONTEXT: usize = 208;
 const CONTEXT: usize = 232;
 const CONTEXT_VERSION: usize = CONTEXT + 8;
 const ID: usize = CONTEXT + 16;
+/// Offset of `thread_id`, which is what `threading.get_ident()` says.
+#[cfg(not(any(Py_3_12, Py_3_15)))]
+const IDENT: usize = 152;
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+const IDENT: usize = 136;
+#[cfg(all(Py_3_13, not(Py_3_15)))]
+const IDENT: usize = 152;
+#[cfg(Py_3_15)]
+const IDENT: usize = 176;
 /// Offset of `tracing`, the number of reasons for which the thread hears no events.
 #[cfg(all(Py_3_12, not(Py_3_13)))]
 const TRACING: usize = 44;
@@ -90,6 +99,24 @@ pub(crate) fn entered_contexts(_py: Python<'_>) -> impl Iterator<Item = usize> {
     .take(MOST_ENTERED)
 }
 
+/// The context that each thread of the main interpreter is in, with `threading.get_ident()`; threads without one are
+/// left out.
+pub(crate) fn context_of_each(py: Python<'_>) -> Vec<(u64, Bound<'_, PyAny>)> {
+    let mut all = Vec::new();
+    // SAFETY: the GIL is held and nothing in the loop releases it, so the list and its members stay. The fields are as in
+    // `running`; a thread's context is alive, or NULL.
+    unsafe {
+        let mut state = ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Main());
+        while !state.is_null() {
+            let ident = state.cast::<u8>().add(IDENT).cast::<u64>().read();
+            let context = state.cast::<u8>().add(CONTEXT).cast::<*mut ffi::PyObject>().read();
+            all.extend(Bound::from_borrowed_ptr_or_opt(py, context).map(|context| (ident, context)));
+            state = ffi::PyThreadState_Next(state);
+        }
+    }
+    all
+}
+
 /// # Safety
 /// The GIL must be held.
 unsafe fn present_context() -> usize {
@@ -116,6 +143,10 @@ pub(crate) fn self_test(py: Python<'_>) -> PyResult<()> {
     // SAFETY: as above; the thread state is alive.
     if before.thread != unsafe { ffi::PyThreadState_GetID(ffi::PyThreadState_Get()) } as u64 {
         return wrong("the number of a thread");
+    }
+    // SAFETY: as above.
+    if unsafe { ffi::PyThreadState_Get().cast::<u8>().add(IDENT).cast::<u64>().read() } != super::thread_ident() {
+        return wrong("the identifier of a thread");
     }
     let mut seen = vec![before.version];
     for _ in 0..3 {

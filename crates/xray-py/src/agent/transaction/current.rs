@@ -31,9 +31,9 @@ pub(super) fn of_context(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
     context::get(py)?.cast_into::<PyWeakrefReference>().ok()?.upgrade_as::<Transaction>().ok()?
 }
 
-/// Makes a transaction the running context's.
-pub(super) fn enter_context(transaction: &Bound<'_, Transaction>) -> PyResult<()> {
-    context::set(transaction.py(), PyWeakrefReference::new(transaction.as_any())?.as_any())
+/// Makes the transaction that is referred to the running context's.
+pub(super) fn enter_context(reference: &Bound<'_, PyWeakrefReference>) -> PyResult<()> {
+    context::set(reference.py(), reference.as_any())
 }
 
 /// The strand that the running context records into, or null: the nearest traced transaction of the context, and of

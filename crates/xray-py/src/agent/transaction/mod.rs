@@ -4,6 +4,7 @@ mod current;
 
 pub(crate) use current::{current, current_request, is_in_target, strand_of_running_context};
 
+use crate::agent::labels::{self, Labels};
 use crate::agent::names::{NameId, Parts, method_name};
 use crate::agent::session::LiveTrace;
 use crate::agent::state::{self, STATE};
@@ -13,6 +14,7 @@ use crate::cpython::gil_cell::GilCell;
 use crate::os::clock;
 use current::{enter_context, of_context};
 use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
 use std::borrow::Cow;
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
@@ -60,8 +62,17 @@ struct Open {
     /// Thread that began it, and its CPU time when the transaction was admitted.
     thread: u64,
     cpu_ns: u64,
-    /// The thread's label before, once it was changed.
-    label_before: Option<Option<Label>>,
+    /// What contexts refer to it by.
+    reference: Option<Py<PyWeakrefReference>>,
+}
+
+impl Open {
+    /// It is over: its samples count for nobody from now on.
+    fn unlabel(&self, labels: &mut Labels) {
+        if let Some(reference) = &self.reference {
+            labels.remove(reference.as_ptr() as usize);
+        }
+    }
 }
 
 /// One transaction; ends once, by `end()`, or when it is dropped (then as incomplete).
@@ -130,12 +141,18 @@ fn begin_with(
         part: Part::Undecided,
         thread: thread_ident(),
         cpu_ns: 0,
-        label_before: None,
+        reference: None,
     };
     let transaction = Bound::new(py, Transaction { kind, is_request, is_alone, open: GilCell::new(open) })?;
-    enter_context(&transaction)?;
+    let reference = PyWeakrefReference::new(transaction.as_any())?;
+    enter_context(&reference)?;
+    let this = transaction.get();
+    this.open.with(py, |open| open.reference = Some(reference.unbind()));
     if recording {
-        transaction.get().label(py, other_kind(kind));
+        // A part of a matching transaction is one, too.
+        let around = this.around(py).map_or(Label::NONE, |around| around.get().label(py));
+        let own = Label { kind: other_kind(kind), trace: None };
+        this.set_label(py, if around.kind == ThreadKind::Target { around } else { own });
     }
     Ok(Some(transaction))
 }
@@ -335,12 +352,8 @@ impl Transaction {
             })?
         });
         if let Some(Some(trace)) = traced {
-            self.label(py, ThreadKind::Target);
-            if let Some(id) = trace {
-                let thread = thread_ident();
-                STATE.with(py, |state| {
-                    state.labels.set(thread, Label { kind: ThreadKind::Target, trace: Some(id) });
-                });
+            self.set_label(py, Label { kind: ThreadKind::Target, trace });
+            if trace.is_some() {
                 crate::cpython::slot::forget_recorders(py);
                 crate::cpython::slot::look_up_now(py);
             }
@@ -369,15 +382,19 @@ impl Transaction {
         self.open.with(py, |open| open.outer.as_ref().map(|outer| outer.bind(py).clone())).flatten()
     }
 
-    /// Says to the sampler whose code its thread runs.
-    fn label(&self, py: Python<'_>, kind: ThreadKind) {
-        let thread = thread_ident();
-        STATE.with(py, |state| {
-            let before = state.labels.set(thread, Label { kind, trace: None });
-            self.open.with(py, |open| {
-                open.label_before.get_or_insert(before);
-            });
-        });
+    /// Says to the sampler for whom samples count that are taken in its contexts.
+    fn set_label(&self, py: Python<'_>, label: Label) {
+        if let Some(reference) = self.reference(py) {
+            STATE.with(py, |state| state.labels.set(reference, label));
+        }
+    }
+
+    fn label(&self, py: Python<'_>) -> Label {
+        labels::of_reference(self.reference(py).unwrap_or(0))
+    }
+
+    fn reference(&self, py: Python<'_>) -> Option<usize> {
+        self.open.with(py, |open| Some(open.reference.as_ref()?.as_ptr() as usize)).flatten()
     }
 
     /// Makes the outer transaction current again, if this one is.
@@ -385,9 +402,11 @@ impl Transaction {
         let py = slf.py();
         if of_context(py).is_some_and(|transaction| transaction.is(slf))
             && let Some(outer) = self.open.with(py, |open| open.outer.take()).flatten()
+            && let Some(reference) =
+                outer.get().open.with(py, |open| Some(open.reference.as_ref()?.clone_ref(py))).flatten()
         {
             // Fails only without memory. An ended transaction that stays counts as none, so without an outer one it does.
-            let _ = enter_context(outer.bind(py));
+            let _ = enter_context(reference.bind(py));
         }
     }
 
@@ -404,9 +423,7 @@ impl Transaction {
                 let Some(recording) = state.recording.as_mut().filter(|r| r.generation == open.generation) else {
                     return matches!(part, Part::Trace(_)).then_some(part);
                 };
-                if let Some(before) = open.label_before.take() {
-                    state.labels.restore(open.thread, before);
-                }
+                open.unlabel(&mut state.labels);
                 let error = open.error.is_some() || open.status.is_some_and(|status| status >= ERROR_STATUS);
                 let matching = recording.matches(name, &state.names);
                 let same_thread = open.thread == thread_ident();
@@ -451,9 +468,7 @@ impl Transaction {
             STATE.with(py, |state| {
                 if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
                     self.open.with(py, |open| {
-                        if let Some(before) = open.label_before.take() {
-                            state.labels.restore(open.thread, before);
-                        }
+                        open.unlabel(&mut state.labels);
                         let part = std::mem::replace(&mut open.part, Part::Other);
                         recording.abandon(
                             py,

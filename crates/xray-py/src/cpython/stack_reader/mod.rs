@@ -5,6 +5,7 @@
 //! the names, as long as [`destroyed`] says that an address still means the same function.
 
 mod codes;
+mod contexts;
 #[cfg(Py_3_13)]
 mod debug_offsets;
 pub(crate) mod destroyed;

@@ -1,7 +1,8 @@
 //! One look at all threads.
 
-use super::super::frames::LabelOfThread;
+use super::super::frames::LabelOfReference;
 use super::codes::{Codes, Shows};
+use super::contexts::Contexts;
 use super::destroyed::{self, Destroyed};
 use super::layout::{GilAt, Layout};
 use super::live::{self, Settled};
@@ -42,11 +43,12 @@ pub(crate) struct MemoryStackSource {
     snapshot: Snapshot,
     walk: Walk,
     codes: Codes,
+    contexts: Contexts,
     destroyed: Destroyed,
     threads: Vec<Thread>,
     mark: Option<ListMark>,
     listed_ns: u64,
-    label: LabelOfThread,
+    label: LabelOfReference,
     /// Kernel id of the sampler's thread, for the meter of its cost.
     own_tid: Arc<AtomicU32>,
 }
@@ -67,6 +69,8 @@ struct Thread {
     seen_ns: u64,
     plan: Plan,
     words: StateWords,
+    /// The reference to its transaction in the context that it is in; 0 for none.
+    reference: usize,
     kept: Kept,
     /// In this tick.
     now: Now,
@@ -103,7 +107,7 @@ impl MemoryStackSource {
     pub(crate) fn arm(
         py: Python<'_>,
         own_directory: &str,
-        label: LabelOfThread,
+        label: LabelOfReference,
         own_tid: Arc<AtomicU32>,
     ) -> Result<Self, String> {
         destroyed::watch(py)?;
@@ -116,13 +120,13 @@ impl MemoryStackSource {
     }
 
     fn new(
-        _py: Python<'_>,
+        py: Python<'_>,
         own_directory: String,
-        label: LabelOfThread,
+        label: LabelOfReference,
         own_tid: Arc<AtomicU32>,
     ) -> Result<Self, String> {
         let layout = Layout::of_this_python()?;
-        // SAFETY: the GIL is held (`_py`); the main interpreter lives as long as the process.
+        // SAFETY: the GIL is held (`py`); the main interpreter lives as long as the process.
         let interpreter_at = unsafe { ffi::PyInterpreterState_Main() } as usize;
         let mut memory = Memory::of_this_process();
         let gil = gil_of(&layout, &mut memory, interpreter_at).ok_or("process_vm_readv is not allowed here")?;
@@ -133,6 +137,7 @@ impl MemoryStackSource {
             snapshot: Snapshot::new(memory),
             walk: Walk::default(),
             codes: Codes::new(layout.clone(), Memory::of_this_process(), code_type, own_directory),
+            contexts: Contexts::learn(py)?,
             layout,
             destroyed: Destroyed::from_now(),
             threads: Vec::new(),
@@ -211,6 +216,7 @@ impl MemoryStackSource {
             Visit::Gone => (thread.now.gone, self.mark) = (true, None),
             Visit::Walked(end, words) => {
                 thread.words = words;
+                thread.reference = self.contexts.value(words.context).unwrap_or(0);
                 thread.now.unproven = true;
                 thread.plan.learn(&self.walk);
                 thread.kept.take(&mut self.walk, end);
@@ -232,11 +238,15 @@ impl MemoryStackSource {
             let settled = self.settle(at, this_end, reads);
             self.threads[at].plan.learn(&self.walk);
             walked += self.walk.frames.len();
+            let late = tried >= TRIES_SURELY || walked >= FRAMES_SURELY;
             end = match settled {
                 Settled::Surely(end) => end,
-                Settled::Perhaps(end) if tried >= TRIES_SURELY || walked >= FRAMES_SURELY => end,
+                Settled::Perhaps(end) if late => end,
                 _ => End::Broken,
             };
+            if end != End::Broken && !self.knows_whose(at) && !late {
+                end = End::Broken;
+            }
             if end != End::Broken || walked >= MOST_FRAMES {
                 break;
             }
@@ -244,6 +254,16 @@ impl MemoryStackSource {
         let thread = &mut self.threads[at];
         thread.now.unproven = false;
         thread.kept.take(&mut self.walk, end);
+    }
+
+    /// Looks whose code the thread ran when it was copied; false when it has entered another context since.
+    fn knows_whose(&mut self, at: usize) -> bool {
+        let Self { layout, contexts, threads, .. } = self;
+        let thread = &mut threads[at];
+        let reference = contexts.value(thread.words.context);
+        let still = contexts.is_entered(thread.name.at + layout.thread.context, &thread.words);
+        thread.reference = reference.filter(|_| still).unwrap_or(0);
+        still
     }
 
     /// Brings a walk to the instant of its copy.
@@ -333,7 +353,7 @@ impl MemoryStackSource {
         if !certain && thread.now.moved {
             (thread.kept.stack, thread.kept.torn) = (StackId::EMPTY, true);
         }
-        let label = (self.label)(thread.name.ident);
+        let label = (self.label)(thread.reference);
         let state = if thread.now.moved { ThreadState::OnCpu } else { ThreadState::Blocked };
         tick.push(Seen {
             thread: thread.name.id,
@@ -385,6 +405,7 @@ impl Thread {
             seen_ns: 0,
             plan: Plan::default(),
             words: StateWords::default(),
+            reference: 0,
             kept: Kept::default(),
             now: Now::default(),
         }
