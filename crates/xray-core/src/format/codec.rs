@@ -25,24 +25,43 @@ pub(super) fn raw_size<T: Serialize>(value: &T) -> u64 {
 /// Turns chunks into frames.
 pub(super) struct Encoder {
     zstd: zstd::bulk::Compressor<'static>,
+    /// Memory that is used again.
+    raw: Vec<u8>,
+    packed: Vec<u8>,
 }
+
+/// Memory of an encoder that it does not give back.
+const KEPT_BYTES: usize = 1 << 20;
 
 impl Encoder {
     /// `level` is zstd's.
     pub(super) fn new(level: i32) -> io::Result<Self> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(level)? })
+        Ok(Self { zstd: zstd::bulk::Compressor::new(level)?, raw: Vec::new(), packed: Vec::new() })
     }
 
     /// Appends the chunk's frame to `out`.
     pub(super) fn append<T: Chunk>(&mut self, out: &mut Vec<u8>, scope: u64, chunk: &T) -> Result<(), WriteError> {
-        let raw = options()
-            .serialize(chunk)
-            .map_err(|_| WriteError::TooLarge { kind: T::KIND.name(), bytes: raw_size(chunk) })?;
-        let packed = self.zstd.compress(&raw)?;
+        let (raw, packed) = (&mut self.raw, &mut self.packed);
+        raw.clear();
+        // Without the limit, for which bincode would go over the whole chunk once more, before: what is too long by then
+        // has been made from a value that is as long.
+        let made = options().with_no_limit().serialize_into(&mut *raw, chunk);
+        if made.is_err() || raw.len() > CHUNK_RAW_BYTES {
+            let bytes = raw_size(chunk);
+            *raw = Vec::new();
+            return Err(WriteError::TooLarge { kind: T::KIND.name(), bytes });
+        }
+        packed.clear();
+        packed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        self.zstd.compress_to_buffer(raw, packed)?;
         // Below a fraction of its size a reader would take it for an attack; above its size it helps nobody.
         let worth_it = packed.len() < raw.len() && raw.len() <= packed.len() * CHUNK_EXPANSION;
-        let (encoding, payload) = if worth_it { (Encoding::Zstd, packed) } else { (Encoding::Stored, raw.clone()) };
-        frame::append(out, T::KIND as u8, encoding, scope, raw.len() as u32, &payload);
+        let (encoding, payload) = if worth_it { (Encoding::Zstd, &*packed) } else { (Encoding::Stored, &*raw) };
+        frame::append(out, T::KIND as u8, encoding, scope, raw.len() as u32, payload);
+        for buffer in [raw, packed] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BYTES);
+        }
         Ok(())
     }
 }

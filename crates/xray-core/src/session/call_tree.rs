@@ -44,30 +44,35 @@ impl CallTreeBuilder {
                 // What is inside it comes here too, so only its own time.
                 let folded = CallTreeNode { symbol: other, total_ns: node.self_ns, ..call_tree_node(node) };
                 let at = self.tree.add_anyway(root, folded);
-                self.count_trace(root, at, other);
+                if self.is_first(at) {
+                    self.tree.add_at(at, &CallTreeNode { traces: 1, ..empty(other) });
+                }
             }
             places.push(place);
         }
         lost
     }
 
-    fn add_node(&mut self, parent: Option<u32>, node: CallTreeNode) -> Option<u32> {
-        let symbol = node.symbol;
-        let at = self.tree.add(parent, node)?;
-        self.count_trace(parent, at, symbol);
+    fn add_node(&mut self, parent: Option<u32>, mut node: CallTreeNode) -> Option<u32> {
+        let Some(at) = self.tree.find(parent, node.symbol) else {
+            node.traces = 1;
+            let at = self.tree.add(parent, node)?;
+            self.is_first(at);
+            return Some(at);
+        };
+        node.traces = u64::from(self.is_first(at));
+        self.tree.add_at(at, &node);
         Some(at)
     }
 
-    /// Counts the trace in a node once, however many of its nodes have the same path.
-    fn count_trace(&mut self, parent: Option<u32>, at: u32, symbol: SymbolId) {
+    /// Whether the present trace comes to this node for the first time: a trace counts once in a node, however many of
+    /// its own nodes have the same path.
+    fn is_first(&mut self, at: u32) -> bool {
         let position = at as usize;
         if self.last_trace.len() <= position {
             self.last_trace.resize(position + 1, 0);
         }
-        if self.last_trace[position] != self.traces {
-            self.last_trace[position] = self.traces;
-            self.tree.add_anyway(parent, CallTreeNode { traces: 1, ..empty(symbol) });
-        }
+        std::mem::replace(&mut self.last_trace[position], self.traces) != self.traces
     }
 
     /// What was added since the last call.

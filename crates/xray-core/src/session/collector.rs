@@ -41,6 +41,8 @@ pub struct Collector<W: Write = File> {
     calls: CallTreeBuilder,
     samples: SampleTreeBuilder,
     ledger: Ledger,
+    /// Of the last trace: its memory is used again.
+    body: TraceBody,
     first_cost: Cost,
     observed_at_ns: u64,
     flushed_at_ns: u64,
@@ -78,6 +80,7 @@ pub fn recording<W: Write>(
         calls: CallTreeBuilder::new(),
         samples: SampleTreeBuilder::default(),
         ledger: Ledger::default(),
+        body: TraceBody::default(),
         first_cost: Cost::default(),
         observed_at_ns: 0,
         flushed_at_ns: 0,
@@ -193,7 +196,7 @@ impl<W: Write> Collector<W> {
         counters.lose(LossKind::SymbolsFull, self.book.learn(keys, symbols));
         let book = &mut self.book;
         let name = transaction_name(&finished, &self.header);
-        let body = TraceBody::new(&finished.strands, self.scale, |subject| match subject {
+        self.body.set_nodes(&finished.strands, self.scale, |subject| match subject {
             Subject::Transaction => book.root(SymbolKind::Transaction, name),
             Subject::Thread(name) => book.root(SymbolKind::Thread, name),
             Subject::Call(key) => book.of(key),
@@ -203,21 +206,25 @@ impl<W: Write> Collector<W> {
         counters.lose(LossKind::UnmatchedReturns, unmatched);
         let arguments_lost: u64 = finished.strands.iter().map(|strand| strand.tree.arguments_lost).sum();
         counters.lose(LossKind::Arguments, arguments_lost);
-        counters.lose(LossKind::PathsFolded, body.paths_folded);
+        counters.lose(LossKind::PathsFolded, self.body.paths_folded);
         let other = self.book.other();
-        counters.lose(LossKind::CallTreeFull, self.calls.add(&body.nodes, other));
-        let trace = assemble(finished, body, &self.process);
-        if trace.duration_ns < self.header.limits.min_ns {
+        counters.lose(LossKind::CallTreeFull, self.calls.add(&self.body.nodes, other));
+        let duration_ns = if self.body.nodes.is_empty() { finished.duration_ns } else { self.body.duration_ns };
+        if duration_ns < self.header.limits.min_ns {
             return;
         }
         let total = self.tally.add();
         if self.header.limits.stop_after.is_some_and(|wanted| total >= wanted) {
             self.intake.request_stop(StoppedBy::Traces);
         }
-        let failed = trace.error.is_some() || trace.status.is_some_and(|status| status >= 500);
-        let rank = TraceRank { id: trace.id, duration_ns: trace.duration_ns, failed };
+        let failed = finished.error.is_some() || finished.status.is_some_and(|status| status >= 500);
+        let rank = TraceRank { id: finished.id, duration_ns, failed };
         if self.retention.offer(rank) == Verdict::Kept {
+            let mut body = std::mem::take(&mut self.body);
+            body.set_timeline(&finished.strands, self.scale);
+            let trace = assemble(finished, duration_ns, body, &self.process);
             self.write_trace(&trace);
+            (self.body.nodes, self.body.timeline) = (trace.nodes, trace.timeline);
         }
     }
 
@@ -339,7 +346,7 @@ fn transaction_name<'a>(finished: &'a FinishedTrace, header: &'a SessionHeader) 
     attribute("name").or_else(|| attribute("route")).unwrap_or(&header.target.canonical)
 }
 
-fn assemble(finished: FinishedTrace, body: TraceBody, process: &ProcessInfo) -> Trace {
+fn assemble(finished: FinishedTrace, duration_ns: u64, body: TraceBody, process: &ProcessInfo) -> Trace {
     let mut attributes = finished.attributes;
     let complete = finished.incomplete.is_none();
     attributes.extend(finished.incomplete.map(|reason| ("incomplete".to_owned(), reason)));
@@ -349,7 +356,7 @@ fn assemble(finished: FinishedTrace, body: TraceBody, process: &ProcessInfo) -> 
         process: process.key,
         thread: finished.thread,
         started_unix_ns: finished.started_unix_ns,
-        duration_ns: if body.nodes.is_empty() { finished.duration_ns } else { body.duration_ns },
+        duration_ns,
         cpu_ns: finished.cpu_ns,
         status: finished.status,
         error: finished.error,

@@ -45,14 +45,25 @@ pub struct TraceBody {
 impl TraceBody {
     /// Converts the strands of one trace, the transaction's own first. The self times of each strand sum exactly to
     /// the total of its root; that of strand 0 is the duration.
-    pub fn new(strands: &[Strand], scale: TickScale, mut symbol: impl FnMut(Subject<'_>) -> SymbolId) -> Self {
+    pub fn new(strands: &[Strand], scale: TickScale, symbol: impl FnMut(Subject<'_>) -> SymbolId) -> Self {
         let mut body = Self::default();
-        let started = strands.first().map_or(0, |strand| strand.started_ticks);
-        let threshold = common_threshold(strands);
-        body.timeline_threshold_ns = scale.ns(threshold);
+        body.set_nodes(strands, scale, symbol);
+        body.set_timeline(strands, scale);
+        body
+    }
+
+    /// Everything but the timeline; the memory of what was here before is used again.
+    pub(crate) fn set_nodes(
+        &mut self,
+        strands: &[Strand],
+        scale: TickScale,
+        mut symbol: impl FnMut(Subject<'_>) -> SymbolId,
+    ) {
+        self.nodes.clear();
+        self.timeline.clear();
+        (self.calls, self.paths_folded, self.timeline_threshold_ns) = (0, 0, 0);
         for (position, strand) in strands.iter().enumerate() {
-            let base = body.nodes.len() as u32;
-            body.add_nodes(strand, scale, |name| {
+            self.add_nodes(strand, scale, |name| {
                 symbol(match name {
                     NodeName::Root if position == 0 => Subject::Transaction,
                     NodeName::Root => Subject::Thread(strand.name.as_deref().unwrap_or("thread")),
@@ -60,8 +71,21 @@ impl TraceBody {
                     NodeName::Other => Subject::Other,
                 })
             });
+            self.calls = self.calls.wrapping_add(strand.tree.calls);
+            self.paths_folded = self.paths_folded.saturating_add(strand.tree.paths_folded);
+        }
+        self.duration_ns = self.nodes.first().map_or(0, |root| root.total_ns);
+    }
+
+    /// The timeline, which only traces need that are kept.
+    pub(crate) fn set_timeline(&mut self, strands: &[Strand], scale: TickScale) {
+        let started = strands.first().map_or(0, |strand| strand.started_ticks);
+        let threshold = common_threshold(strands);
+        self.timeline_threshold_ns = scale.ns(threshold);
+        let mut base = 0;
+        for strand in strands {
             let after = strand.started_ticks.saturating_sub(started);
-            body.timeline.extend(entries(&strand.tree, threshold).into_iter().map(|(entry, folded)| TimelineEntry {
+            self.timeline.extend(entries(&strand.tree, threshold).into_iter().map(|(entry, folded)| TimelineEntry {
                 node: base + entry.node,
                 start_ns: scale.ns(after + entry.start),
                 // Not the duration converted: an entry must not end after the one around it.
@@ -69,13 +93,10 @@ impl TraceBody {
                 folded,
                 arguments: strand.tree.arguments_of(&entry).map(str::to_owned),
             }));
-            body.calls = body.calls.wrapping_add(strand.tree.calls);
-            body.paths_folded = body.paths_folded.saturating_add(strand.tree.paths_folded);
+            base += strand.tree.nodes.len() as u32;
         }
         // Stable: of entries that look alike, the outer one stays first.
-        body.timeline.sort_by_key(|entry| (entry.start_ns, Reverse(entry.duration_ns)));
-        body.duration_ns = body.nodes.first().map_or(0, |root| root.total_ns);
-        body
+        self.timeline.sort_by_key(|entry| (entry.start_ns, Reverse(entry.duration_ns)));
     }
 
     /// Rounds running sums, not single times: the self times of a subtree then sum to its total.
