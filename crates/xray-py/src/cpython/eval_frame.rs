@@ -1,7 +1,8 @@
 //! Tracing by the frame evaluation hook (PEP 523) on 3.11, which has no `sys.monitoring`. The hook is in place only
 //! while a traced request is in flight; between requests the interpreter runs as if xray were not there.
 
-use super::{arguments, slot};
+use super::gil_cell::GilHeld;
+use super::{arguments, slot, thread_state};
 use crate::os::thread;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
@@ -66,9 +67,23 @@ unsafe extern "C" {
 /// How often the hook stepped aside for want of C stack; the traces then in flight are incomplete.
 static STEPPED_ASIDE: AtomicU64 = AtomicU64::new(0);
 
+/// Who was looked at last, and the part of its stack in which the hook records: to ask a thread's own storage costs more.
+static LAST_ROOM: GilHeld<Cell<Room>> = GilHeld::new(Cell::new(Room { thread: u64::MAX, floor: 0, size: 0 }));
+
+/// A part of a thread's stack.
+#[derive(Clone, Copy)]
+struct Room {
+    /// Number of its thread state.
+    thread: u64,
+    /// Lowest address.
+    floor: usize,
+    /// Bytes from there up.
+    size: usize,
+}
+
 thread_local! {
-    /// Lowest stack address at which the hook still records; 0 = not yet known.
-    static STACK_FLOOR: Cell<usize> = const { Cell::new(0) };
+    /// Lowest stack address at which the hook still records, and the bytes from there up; 0 = not yet known.
+    static STACK_ROOM: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// Whether nobody else uses the hook.
@@ -160,26 +175,28 @@ unsafe extern "C" fn record_frame(
     // kept alive by the session's pin, taken when it was first recorded.
     unsafe {
         let code = (*frame).code;
+        let running = thread_state::running_in(state);
         // Of threads that are not traced, too: their calls go through here as well.
-        if near_stack_end(&raw const code as usize) {
+        if near_stack_end(running.thread, &raw const code as usize) {
             step_aside();
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
         let Some(how) = entry(frame, throw) else {
             return _PyEval_EvalFrameDefault(state, frame, throw);
         };
-        if slot::current_strand().is_null() {
+        let strand = slot::strand_of(running);
+        if strand.is_null() {
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
         let is_generators = (*frame).owner == OWNED_BY_GENERATOR;
-        slot::enter(code, how, arguments::Frame(frame));
+        slot::enter(strand, code, how, arguments::Frame(frame));
         let result = _PyEval_EvalFrameDefault(state, frame, throw);
         let how = match result.is_null() {
             true => Exit::Unwind,
             false if is_generators && has_yielded(frame) => Exit::Yield,
             false => Exit::Return,
         };
-        slot::leave(code, how);
+        slot::leave(slot::strand_of(thread_state::running_in(state)), code, how);
         result
     }
 }
@@ -234,13 +251,31 @@ pub(super) unsafe fn argument(py: Python<'_>, frame: *const Frame, position: usi
     }
 }
 
+/// # Safety
+/// The GIL must be held, by the thread with this number; `here` is an address in its stack.
 #[inline(always)]
-fn near_stack_end(here: usize) -> bool {
-    STACK_FLOOR.with(|floor| {
-        if floor.get() == 0 {
+unsafe fn near_stack_end(thread: u64, here: usize) -> bool {
+    // SAFETY: by the caller's promise.
+    let last = LAST_ROOM.get(unsafe { Python::assume_attached() });
+    let room = last.get();
+    // Both: the stack of a thread that has ended may be another's now, and a thread state may be used by another thread.
+    if room.thread == thread && here.wrapping_sub(room.floor) < room.size {
+        return false;
+    }
+    near_own_stack_end(last, thread, here)
+}
+
+#[cold]
+#[inline(never)]
+fn near_own_stack_end(last: &Cell<Room>, number: u64, here: usize) -> bool {
+    STACK_ROOM.with(|room| {
+        if room.get().0 == 0 {
             let (low, size) = thread::stack_bounds().unwrap_or((0, 0));
-            floor.set((low + STACK_RESERVE.min(size / STACK_RESERVE_PART)).max(1));
+            let reserve = STACK_RESERVE.min(size / STACK_RESERVE_PART);
+            room.set(((low + reserve).max(1), size - reserve));
         }
-        here < floor.get()
+        let (floor, size) = room.get();
+        last.set(Room { thread: number, floor, size });
+        here < floor
     })
 }

@@ -56,15 +56,23 @@ macro_rules! handler {
 #[inline(always)]
 unsafe fn enter(code: *mut ffi::PyObject, how: Entry) {
     // SAFETY: by the caller's promise; the interpreter tells of a call from inside its frame.
-    unsafe { slot::enter(code, how, arguments::Frame) }
+    unsafe { slot::enter(slot::current_strand(), code, how, arguments::Frame) }
+}
+
+/// # Safety
+/// As for [`slot::leave`].
+#[inline(always)]
+unsafe fn leave(code: *mut ffi::PyObject, how: Exit) {
+    // SAFETY: by the caller's promise.
+    unsafe { slot::leave(slot::current_strand(), code, how) }
 }
 
 handler!(on_start, enter, Entry::Start);
 handler!(on_resume, enter, Entry::Resume);
 handler!(on_throw, enter, Entry::Throw);
-handler!(on_return, slot::leave, Exit::Return);
-handler!(on_yield, slot::leave, Exit::Yield);
-handler!(on_unwind, slot::leave, Exit::Unwind);
+handler!(on_return, leave, Exit::Return);
+handler!(on_yield, leave, Exit::Yield);
+handler!(on_unwind, leave, Exit::Unwind);
 
 const HANDLERS: [(&str, Handler); 6] = [
     ("PY_START", on_start),

@@ -96,7 +96,17 @@ pub(crate) fn forget_recorders(py: Python<'_>) {
 #[inline(always)]
 pub(crate) unsafe fn current_strand() -> *mut Strand {
     // SAFETY: the GIL is held.
-    let (py, running) = unsafe { (Python::assume_attached(), thread_state::running()) };
+    unsafe { strand_of(thread_state::running()) }
+}
+
+/// The strand that the running context records into, or null.
+///
+/// # Safety
+/// As for [`current_strand`]; and `running` is who runs now.
+#[inline(always)]
+pub(super) unsafe fn strand_of(running: Running) -> *mut Strand {
+    // SAFETY: the GIL is held.
+    let py = unsafe { Python::assume_attached() };
     let slot = SLOT.get(py);
     if slot.whose.get() == running { slot.strand.get() } else { refresh(py, running) }
 }
@@ -122,15 +132,15 @@ fn refresh(py: Python<'_>, running: Running) -> *mut Strand {
     strand
 }
 
-/// A call, resumption or throw of `code` begins.
+/// A call, resumption or throw of `code` begins in the context that records into `strand`, if it is not null.
 ///
 /// # Safety
-/// The GIL must be held, `code` must be a code object and `frame` the one in which the call runs.
+/// The GIL must be held, `code` must be a code object, `frame` the one in which the call runs, and `strand` what
+/// [`current_strand`] has just said.
 #[inline(always)]
-pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry, frame: arguments::Frame) {
+pub(crate) unsafe fn enter(strand: *mut Strand, code: *mut pyo3::ffi::PyObject, how: Entry, frame: arguments::Frame) {
     // SAFETY: the GIL is held; a non-null strand is alive until the GIL is released, and nothing below releases it.
     unsafe {
-        let strand = current_strand();
         if let Some(strand) = strand.as_mut() {
             let now = if strand.suspension.waiting != 0 { goes_on(strand, how) } else { clock::ticks() };
             let entered = strand.recorder.enter(CallKey(code as u64), how, now);
@@ -146,10 +156,10 @@ pub(crate) unsafe fn enter(code: *mut pyo3::ffi::PyObject, how: Entry, frame: ar
 /// # Safety
 /// As for [`enter`].
 #[inline(always)]
-pub(crate) unsafe fn leave(code: *mut pyo3::ffi::PyObject, how: Exit) {
+pub(crate) unsafe fn leave(strand: *mut Strand, code: *mut pyo3::ffi::PyObject, how: Exit) {
     // SAFETY: as in `enter`.
     unsafe {
-        if let Some(strand) = current_strand().as_mut() {
+        if let Some(strand) = strand.as_mut() {
             let now = clock::ticks();
             strand.recorder.leave(CallKey(code as u64), how, now);
             if how == Exit::Yield {

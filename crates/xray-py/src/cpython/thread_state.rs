@@ -54,9 +54,19 @@ pub(crate) struct Running {
 /// The GIL must be held.
 #[inline(always)]
 pub(crate) unsafe fn running() -> Running {
-    // SAFETY: with the GIL held there is a thread state; the fields are inside it and 8-byte aligned (`self_test`).
+    // SAFETY: with the GIL held there is a thread state.
+    unsafe { running_in(ffi::PyThreadState_Get()) }
+}
+
+/// The same, where the thread's state is known already.
+///
+/// # Safety
+/// The GIL must be held, and `state` must be the calling thread's.
+#[inline(always)]
+pub(crate) unsafe fn running_in(state: *mut ffi::PyThreadState) -> Running {
+    // SAFETY: the fields are inside the thread's state and 8-byte aligned (`self_test`).
     unsafe {
-        let state = ffi::PyThreadState_Get().cast::<u8>();
+        let state = state.cast::<u8>();
         Running { thread: state.add(ID).cast::<u64>().read(), version: state.add(CONTEXT_VERSION).cast::<u64>().read() }
     }
 }
