@@ -1,11 +1,14 @@
 """Every-call profilers around the requests of a sample, each as its documentation says: started, stopped, emptied.
 
-yappi and viztracer are in requirements/profilers.txt and imported only by the mode that needs them.
+Beside them the callback that does nothing. yappi and viztracer are in requirements/profilers.txt and imported only by
+the mode that needs them.
 """
 
 import cProfile
 from collections.abc import Callable
 from typing import Protocol
+
+from empty import EmptyCallback
 
 
 class Profiler(Protocol):
@@ -51,4 +54,9 @@ class VizTracer:
         self._tracer.stop()
 
 
-PROFILERS: dict[str, Callable[[], Profiler]] = {"cprofile": cProfile.Profile, "yappi": Yappi, "viztracer": VizTracer}
+PROFILERS: dict[str, Callable[[], Profiler]] = {
+    "empty": EmptyCallback,
+    "cprofile": cProfile.Profile,
+    "yappi": Yappi,
+    "viztracer": VizTracer,
+}

@@ -27,7 +27,9 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "full": Experiment(("untraced", "matched", "other", "cprofile", "yappi", "viztracer"), 300, 20, 3, 8),
+    "full": Experiment(
+        ("untraced", "matched", "empty", "other", "cprofile", "yappi", "viztracer", "newrelic"), 300, 20, 3, 8
+    ),
     # Two processes only: one that is idle most of the time is not held to the budget.
     "defaults": Experiment(("untraced", "defaults"), 800, 100, 2, 10),
 }

@@ -23,6 +23,7 @@ LABELS = {
     "matched": "matched: every request traced, sampler at 100 Hz",
     "defaults": "defaults: budget 5 %, all requests match, none idle",
     "other": "other: a session on another transaction",
+    "empty": "empty: a callback that does nothing, for xray's events",
     "cprofile": "cProfile around the requests",
     "yappi": "yappi around the requests",
     "viztracer": "viztracer around the requests",
@@ -60,6 +61,36 @@ def request_table(result: dict[str, Any]) -> str:
             lines.append([LABELS[mode], f"{statistics.median(samples) / 1e6:.2f}", ratio])
         parts += [f"{about_samples(result | experiment, len(cpu['untraced']))}.\n", rows(*lines)]
     return "\n".join(parts)
+
+
+def workloads_table(result: dict[str, Any]) -> str:
+    """What tracing costs programs of one Python."""
+    programs = result["programs"]
+    lines = [["program", "calls", "ms", "empty callback", "traced", "cProfile", "ns per call above empty"]]
+    extra: dict[str, list[float]] = {"empty": [], "traced": [], "cprofile": []}
+    for name, program in programs.items():
+        cpu = program["cpu_ns"]
+        cells = []
+        for mode, more in extra.items():
+            ratios = [sample / base for sample, base in zip(cpu[mode], cpu["untraced"], strict=True)]
+            low, high = interval(ratios, statistics.median)
+            more.append(statistics.median(ratios) - 1)
+            cells.append(f"{statistics.median(ratios):.2f} [{low:.2f}, {high:.2f}]")
+        above = [(traced - empty) / program["calls"] for traced, empty in zip(cpu["traced"], cpu["empty"], strict=True)]
+        low, high = interval(above, statistics.median)
+        per_call = f"{statistics.median(above):.0f} [{low:.0f}, {high:.0f}]"
+        bare = f"{statistics.median(cpu['untraced']) / 1e6:.2f}"
+        lines.append([name, str(program["calls"]), bare, *cells, per_call])
+    # An extra cost of nothing, or less, is noise, and has no geometric mean.
+    means = {mode: statistics.geometric_mean([max(cost, 0.01) for cost in costs]) for mode, costs in extra.items()}
+    lines.append(["extra cost, geometric mean", "", "", *(f"{mean:.2f}" for mean in means.values()), ""])
+    count = len(next(iter(programs.values()))["cpu_ns"]["untraced"])
+    about = f"{count} alternations of runs of 30 ms, {result['cpus']} CPUs of {result['processor']}"
+    sums = (
+        f"The extra cost of tracing is {means['traced'] / means['empty']:.2f} times that of an empty callback and 1/"
+        f"{means['cprofile'] / means['traced']:.1f} of cProfile's"
+    )
+    return f"## Programs, Python {result['python']}\n\n{about}. {sums}.\n\n{rows(*lines)}"
 
 
 def idle_table(result: dict[str, Any]) -> str:
@@ -121,7 +152,13 @@ def about_samples(result: dict[str, Any], alternations: int) -> str:
 def main() -> int:
     """Read all results, write the table."""
     parts = [HEAD]
-    tables = {"request": request_table, "idle": idle_table, "calls": calls_table, "peers": peers_table}
+    tables = {
+        "request": request_table,
+        "workloads": workloads_table,
+        "idle": idle_table,
+        "calls": calls_table,
+        "peers": peers_table,
+    }
     for name, make in tables.items():
         parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(f"{name}-*.json"))]
     (RESULTS / "README.md").write_text("\n".join(parts))

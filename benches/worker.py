@@ -3,7 +3,9 @@
 Started by the benchmarks with a mode; reads commands from its standard input, answers each with a line of JSON:
 
 - ``run PATH COUNT``: ask for the path so often; the process's CPU time and the wall time of all of them, in ns
+- ``work PROGRAM COUNT``: run one of :mod:`programs` so often, each time as a transaction named ``work``; the same
 - ``statements COUNT``: send a statement so often by Django's cursor, outside of a request; the same
+- ``calls PROGRAM``: how many Python calls one run of it makes
 - ``memory``: resident memory in bytes
 - ``wakeups SECONDS``: do nothing for so long; how often threads other than this one were scheduled meanwhile
 """
@@ -19,6 +21,7 @@ from typing import Any
 
 from peer_agents import AGENTS
 from profilers import PROFILERS, Profiler
+from programs import PROGRAMS
 
 TAGBLOG = Path(__file__).resolve().parent.parent / "examples" / "tagblog"
 APP = "benches"
@@ -58,6 +61,7 @@ MODES: dict[str, Callable[[], Callable[[], None]]] = {
     "matched": lambda: start_session("/tags/<tag>/", share=1.0, max_overhead=1.0),
     "defaults": lambda: start_session("/tags/<tag>/"),
     "other": lambda: start_session("/archive/"),
+    "traced": lambda: start_session("work", share=1.0, max_overhead=1.0),
     **dict.fromkeys(PROFILERS, start_untraced),
     **AGENTS,
 }
@@ -105,6 +109,38 @@ class Server:
         if self.profile:
             self.profile.disable()
         return {"cpu_ns": cpu, "wall_ns": wall}
+
+
+def work(name: str, count: int, profile: Profiler | None, marked: bool) -> dict[str, int]:
+    """CPU and wall time of ``count`` runs of a program."""
+    run = PROGRAMS[name]
+    if marked:
+        import xray
+
+        run = xray.transaction("work")(run)
+    if profile:
+        profile.enable()
+    cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+    for _ in range(count):
+        run()
+    cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+    if profile:
+        profile.disable()
+    return {"cpu_ns": cpu, "wall_ns": wall}
+
+
+def calls_of(name: str) -> dict[str, int]:
+    """Python calls of one run of a program, as ``sys.setprofile`` counts them; a generator's resumptions too."""
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    PROGRAMS[name]()
+    sys.setprofile(None)
+    return {"calls": calls}
 
 
 def statements(count: int) -> dict[str, int]:
@@ -158,6 +194,10 @@ def main() -> None:
         match line.split():
             case ["run", path, count]:
                 answer: Any = server.run(path, int(count))
+            case ["work", program, count]:
+                answer = work(program, int(count), server.profile, mode == "traced")
+            case ["calls", program]:
+                answer = calls_of(program)
             case ["statements", count]:
                 answer = statements(int(count))
             case ["memory"]:

@@ -11,7 +11,7 @@ from interpreters import Interpreter
 from paths import BUILD, TOP, VENVS
 from processes import Processes
 
-BENCHES = ["request", "idle", "calls", "peers"]
+BENCHES = ["request", "workloads", "idle", "calls", "peers"]
 #: With other agents, in an environment of their own and on the first Python only.
 WITH_PEERS = {"peers"}
 
