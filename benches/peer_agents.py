@@ -32,10 +32,28 @@ def start_ddtrace() -> Callable[[], None]:
 
 
 def start_opentelemetry() -> Callable[[], None]:
-    """OpenTelemetry's instrumentations of Django and SQLite, exported in batches to nowhere."""
-    from opentelemetry import trace
+    """OpenTelemetry's instrumentations of Django and SQLite."""
     from opentelemetry.instrumentation.django import DjangoInstrumentor
     from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
+
+    _export_to_nowhere()
+    DjangoInstrumentor().instrument()
+    SQLite3Instrumentor().instrument()
+    return lambda: None
+
+
+def start_opentelemetry_starlette() -> Callable[[], None]:
+    """OpenTelemetry's instrumentation of Starlette."""
+    from opentelemetry.instrumentation.starlette import StarletteInstrumentor
+
+    _export_to_nowhere()
+    StarletteInstrumentor().instrument()
+    return lambda: None
+
+
+def _export_to_nowhere() -> None:
+    """OpenTelemetry's spans are exported in batches, to nowhere."""
+    from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 
@@ -49,9 +67,7 @@ def start_opentelemetry() -> Callable[[], None]:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Nowhere()))
     trace.set_tracer_provider(provider)
-    DjangoInstrumentor().instrument()
-    SQLite3Instrumentor().instrument()
-    return lambda: None
 
 
 AGENTS = {"newrelic": start_newrelic, "ddtrace": start_ddtrace, "opentelemetry": start_opentelemetry}
+ASGI_AGENTS = AGENTS | {"opentelemetry": start_opentelemetry_starlette}

@@ -143,6 +143,29 @@ def peers_table(result: dict[str, Any]) -> str:
     return f"## Other agents, Python {result['python']}\n\n{samples}. {about}.\n\n{rows(*lines)}"
 
 
+def asgi_table(result: dict[str, Any]) -> str:
+    """One Python's cost of agents that nobody looks at, for the smallest request to Starlette."""
+    cpu = result["cpu_ns"]
+    lines = [["agent", "more CPU per request, µs", "ratio to untraced"]]
+    for mode, samples in cpu.items():
+        if mode == "untraced":
+            continue
+        pairs = list(zip(samples, cpu["untraced"], strict=True))
+        extra = [(with_agent - without) / 1e3 for with_agent, without in pairs]
+        ratios = [with_agent / without for with_agent, without in pairs]
+        more, ratio = interval(extra, statistics.median), interval(ratios, statistics.median)
+        lines.append(
+            [
+                LABELS[mode],
+                f"{statistics.median(extra):.1f} [{more[0]:.1f}, {more[1]:.1f}]",
+                f"{statistics.median(ratios):.2f} [{ratio[0]:.2f}, {ratio[1]:.2f}]",
+            ]
+        )
+    about = f"Without an agent a request takes {statistics.median(cpu['untraced']) / 1e3:.1f} µs"
+    samples = about_samples(result, len(cpu["untraced"]))
+    return f"## Other agents on ASGI, Python {result['python']}\n\n{samples}. {about}.\n\n{rows(*lines)}"
+
+
 def about_samples(result: dict[str, Any], alternations: int) -> str:
     """What was measured, how often, and on what."""
     machine = f"{result['cpus']} CPUs of {result['processor']}"
@@ -158,6 +181,7 @@ def main() -> int:
         "idle": idle_table,
         "calls": calls_table,
         "peers": peers_table,
+        "asgi": asgi_table,
     }
     for name, make in tables.items():
         parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(f"{name}-*.json"))]

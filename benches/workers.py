@@ -1,4 +1,4 @@
-"""The benchmarks' side of :mod:`worker`: starts the processes, asks them in turn."""
+"""The benchmarks' side of :mod:`worker` and :mod:`asgi_worker`: starts the processes, asks them in turn."""
 
 import json
 import os
@@ -16,7 +16,7 @@ RESULTS = HERE / "results"
 class Worker:
     """One process in one mode."""
 
-    def __init__(self, mode: str, database: Path, directory: str) -> None:
+    def __init__(self, mode: str, database: Path, directory: str, script: str) -> None:
         self.mode = mode
         env = dict(os.environ) | {
             "TAGBLOG_DB": str(database),
@@ -25,7 +25,7 @@ class Worker:
             "PYTHONHASHSEED": "0",
             "XRAY_DEMO_FAULT": "0",
         }
-        argv = [sys.executable, str(HERE / "worker.py"), mode]
+        argv = [sys.executable, str(HERE / script), mode]
         self.process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
 
@@ -55,15 +55,15 @@ class Worker:
 class Workers:
     """One process for each mode, alive together so that they can be asked in turn."""
 
-    def __init__(self, modes: list[str], database: Path) -> None:
-        self.modes, self.database = modes, database
+    def __init__(self, modes: list[str], database: Path, script: str = "worker.py") -> None:
+        self.modes, self.database, self.script = modes, database, script
         self.directory = tempfile.TemporaryDirectory(prefix="xray-bench-")
         self.all: list[Worker] = []
 
     def __enter__(self) -> list[Worker]:
         try:
             for mode in self.modes:
-                self.all.append(Worker(mode, self.database, self.directory.name))
+                self.all.append(Worker(mode, self.database, self.directory.name, self.script))
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -11,9 +11,9 @@ from interpreters import Interpreter
 from paths import BUILD, TOP, VENVS
 from processes import Processes
 
-BENCHES = ["request", "workloads", "idle", "calls", "peers"]
+BENCHES = ["request", "workloads", "idle", "calls", "peers", "asgi"]
 #: With other agents, in an environment of their own and on the first Python only.
-WITH_PEERS = {"peers"}
+WITH_PEERS = {"peers", "asgi"}
 
 
 def peer_environment(interpreter: Interpreter) -> Path:
