@@ -124,8 +124,31 @@ def redis() -> Iterator[Redis]:
         path, log = directory / "socket", directory / "log"
         argv = [str(server), "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
         process = processes.start(argv, log, os.environ, directory)
-        _wait(process, log, lambda: _accepts(path))
+        _wait(process, log, lambda: _accepts(str(path)))
         yield Redis(path)
+
+
+@contextmanager
+def redis_cluster() -> Iterator[int]:
+    """The port of an empty cluster of one server, without slots: these know each other by address only.
+
+    :raises NoService: there is no Redis, or it did not start.
+    """
+    server = _program("redis-server")
+    with _directory("xray-redis-", None) as directory, Processes() as processes:
+        port, log = _free_port(), directory / "log"
+        options = ["--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", "", "--appendonly", "no"]
+        # Its servers talk to each other on a port of their own, which is else 10,000 above the other.
+        options += ["--port", str(port), "--cluster-port", str(_free_port()), "--dir", str(directory)]
+        process = processes.start([str(server), *options], log, os.environ, directory)
+        _wait(process, log, lambda: _accepts(("127.0.0.1", port)))
+        yield port
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _program(name: str) -> Path:
@@ -154,10 +177,10 @@ def _directory(prefix: str, account: str | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
+def _accepts(address: str | tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connection:
         try:
-            connection.connect(str(path))
+            connection.connect(address)
         except OSError:
             return False
     return True

@@ -33,6 +33,12 @@ def redis_server():
     yield from _start(services.redis)
 
 
+@pytest.fixture(scope="session")
+def redis_cluster_port():
+    """The port of a Redis cluster that has no slots yet."""
+    yield from _start(services.redis_cluster)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """``/status/404`` answers 404; ``/redirect/3`` redirects three times."""
 

@@ -1,11 +1,14 @@
 """Redis commands and Django's caches: the operation, a hit or a miss, and each look into a cache once."""
 
 import asyncio
+import time
 
 import pytest
 import redis
 import redis.asyncio
 from tracebacks import own_frames
+
+import xray
 
 SECRET = "a-secret-key"
 
@@ -45,6 +48,55 @@ def test_commands(trace, client):
         "redis CONFIG GET": 1,
     }
     assert not any(SECRET in node.name or SECRET in (node.detail or "") for node in traced.trace.nodes)
+
+
+@pytest.fixture(scope="module")
+def cluster(redis_cluster_port):
+    """The port of a cluster that serves all slots."""
+    with redis.Redis(port=redis_cluster_port) as node:
+        node.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        deadline = time.monotonic() + 60
+        while node.cluster("info")["cluster_state"] != "ok":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    return redis_cluster_port
+
+
+CLUSTER = {"redis SET": 1, "redis GET": 2, "redis GET: hit": 1, "redis GET: miss": 1, "redis pipeline": 1}
+
+
+def test_a_cluster(trace, cluster):
+    with redis.RedisCluster(host="127.0.0.1", port=cluster) as client:
+
+        def work():
+            client.set(SECRET, 1)
+            with client.pipeline() as pipeline:
+                answers = pipeline.get(SECRET).incr(SECRET).execute()
+            return client.get(SECRET), client.get("nothing"), answers
+
+        traced = trace(work)
+    assert traced.result == (b"2", None, [b"1", 2])
+    assert dict(traced.segments("cache")) == CLUSTER
+    assert not any(SECRET in node.name or SECRET in (node.detail or "") for node in traced.trace.nodes)
+
+
+def test_a_cluster_on_an_event_loop(trace, cluster):
+    async def work():
+        async with redis.asyncio.RedisCluster(host="127.0.0.1", port=cluster) as client:
+            with xray.transaction("work"):
+                return await use(client)
+
+    async def use(client):
+        await client.set(SECRET, 1)
+        async with client.pipeline() as pipeline:
+            answers = await pipeline.get(SECRET).incr(SECRET).execute()
+        return await client.get(SECRET), await client.get("nothing"), answers
+
+    traced = trace(work, in_loop=True)
+    assert traced.result == (b"2", None, [b"1", 2])
+    counted = dict(traced.segments("cache"))
+    # It asks for the cluster's slots first.
+    assert {name: counted.get(name) for name in CLUSTER} == CLUSTER, counted
 
 
 def test_a_pipeline_is_one_segment(trace, client):
