@@ -94,7 +94,7 @@ class Recorder:
         self._current.set(transaction)
         return transaction
 
-    def begin_request(self):
+    def begin_request(self, of=None):
         if self.current_request() is not None:
             return None
         while (left := self.current()) is not None and left.is_request:
@@ -102,6 +102,7 @@ class Recorder:
         transaction = self.begin(_xray.WEB)
         if transaction is not None:
             transaction.answering = transaction.is_request = True
+            transaction.of = of
         return transaction
 
     def current_request(self):
@@ -109,6 +110,10 @@ class Recorder:
         while transaction is not None and not (transaction.answering and not transaction.ended):
             transaction = None if transaction.alone else transaction.outer
         return transaction
+
+    def answering_request(self, of):
+        transaction = self.current_request()
+        return transaction if transaction is not None and transaction.of is of else None
 
     def current(self):
         transaction = self._current.get()
@@ -141,6 +146,6 @@ class Recorder:
         return transaction
 
     FUNCTIONS = (
-        "begin", "begin_request", "current_request", "current", "recording", "tracing",
+        "answering_request", "begin", "begin_request", "current_request", "current", "recording", "tracing",
         "enter_segment", "enter_sql", "leave_segment",
     )  # fmt: skip

@@ -86,14 +86,29 @@ mod _xray {
     }
 
     #[pyfunction]
-    fn begin_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
+    #[pyo3(signature = (of=None))]
+    fn begin_request<'py>(py: Python<'py>, of: Option<&Bound<'py, PyAny>>) -> Option<Bound<'py, Transaction>> {
         // As in `begin`.
-        transaction::begin_request(py).ok().flatten()
+        transaction::begin_request(py, identity(of)).ok().flatten()
+    }
+
+    #[pyfunction]
+    fn answering_request<'py>(py: Python<'py>, of: Option<&Bound<'py, PyAny>>) -> Option<Bound<'py, Transaction>> {
+        transaction::answering_request(py, identity(of))
+    }
+
+    fn identity(of: Option<&Bound<'_, PyAny>>) -> usize {
+        of.map_or(0, |of| of.as_ptr() as usize)
     }
 
     #[pyfunction]
     fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
         transaction::current_request(py)
+    }
+
+    #[pyfunction]
+    fn context_changed(py: Python<'_>) {
+        slot::look_up_now(py);
     }
 
     /// A method as it may be part of a name.

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from served import HERE
 
 pytestmark = pytest.mark.matrix
 
@@ -135,3 +136,41 @@ def test_nothing_is_wrapped_when_the_agent_is_off(serve):
     assert served.ask("/")[2].startswith(b"plain")
     served.xray("transactions", "--app", served.app, code=3)
     assert served.process.poll() is None
+
+
+def calls(served, file, report):
+    """Of each trace, how often each function of the applications was called."""
+    counted = []
+    for trace in report["traces"]:
+        nodes = served.trace(file, trace["id"])["nodes"]
+        own = [node for node in nodes if str(node["file"]).startswith(str(HERE))]
+        counted.append({node["name"]: sum(n["calls"] for n in own if n["name"] == node["name"]) for node in own})
+    return counted
+
+
+def test_background_tasks_have_traces_of_their_own(serve, tmp_path):
+    file = tmp_path / "s.xr"
+    # Behind a middleware that runs the application in a task of its own, and where the response ends before they begin.
+    for application in ("starletteapp:app", "starletteapp:bare"):
+        served = serve([*UVICORN, application])
+
+        def work(served=served):
+            before = served.count("starletteapp.later_async", "background")
+            for _ in range(5):
+                assert served.ask("/tasks")[2] == b"accepted"
+            served.wait_for_count("starletteapp.later_async", before + 5, "background")
+
+        of_request = calls(served, file, served.record("/tasks", file, work))
+        assert len(of_request) == 5
+        assert all(each["with_tasks"] == 1 and not {"later", "later_async"} & set(each) for each in of_request)
+        report = served.record("starletteapp.later", file, work)
+        assert calls(served, file, report) == [{"later": 1}] * 5
+
+
+# Under gevent the view runs in a greenlet that the request's spawned: these are not followed.
+@pytest.mark.parametrize("server", ["gunicorn sync", "gunicorn gthread"])
+def test_an_async_view_of_flask_is_in_the_trace_of_its_request(serve, tmp_path, server):
+    argv, workers = WSGI[server]
+    served, file = serve(argv), tmp_path / "s.xr"
+    report = served.record("/async/<name>", file, lambda: served.ask_at_once(["/async/x"] * 8), workers=workers)
+    assert [each["asynchronous"] for each in calls(served, file, report)] == [1] * 8

@@ -18,9 +18,11 @@ __all__ = [
     "Transaction",
     "__version__",
     "after_fork_in_child",
+    "answering_request",
     "begin",
     "begin_request",
     "configure",
+    "context_changed",
     "current",
     "current_request",
     "enter_segment",
@@ -78,14 +80,25 @@ def begin(kind: int, alone: bool = False) -> Transaction | None:
     With ``alone`` it is no part of the transaction around it.
     """
 
-def begin_request() -> Transaction | None:
+def begin_request(of: object = None) -> Transaction | None:
     """Begin the transaction of a request; None when the context is inside the call that answers one, or the agent off.
 
     What an earlier request has left open in this context was never closed by its server: it ends here, as incomplete.
+    ``of`` is an object that tells this request from others; it must live until the transaction ends.
     """
 
 def current_request() -> Transaction | None:
     """The transaction of the request whose answering call the current context is in."""
+
+def answering_request(of: object) -> Transaction | None:
+    """The same, if it is the request that was begun with this object.
+
+    An application may send requests to another one in its own process while it answers one; these are part of it, and
+    name nothing.
+    """
+
+def context_changed() -> None:
+    """Other code than this package's may have set the running context's transaction: look it up again."""
 
 def method_name(method: str | None) -> str:
     """A method as it may be part of a name: a standard one, or ``OTHER``."""

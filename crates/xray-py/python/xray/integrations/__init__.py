@@ -22,6 +22,7 @@ ENTRY_POINTS = {
 
 #: What gives names and segments to a transaction, wherever it begins.
 INSIDE = {
+    "asgiref.sync": "asgiref:follow_contexts",
     "asyncpg.connection": "asyncpg:trace_connections",
     "django.core.cache": "django_cache:trace_caches",
     "django.core.handlers.base": "django:name_transactions",

@@ -81,20 +81,21 @@ class Known:
     """Objects of a framework that were met in this process, as long as they live."""
 
     def __init__(self) -> None:
-        self._by_id: dict[int, Any] = {}
+        #: By identity; each request looks here first.
+        self.by_id: dict[int, Any] = {}
 
     def add(self, met: Any) -> None:
-        """Note one; each request comes here."""
-        if id(met) in self._by_id or len(self._by_id) >= _MAX_KNOWN:
+        """Note one."""
+        if id(met) in self.by_id or len(self.by_id) >= _MAX_KNOWN:
             return
         import weakref
 
-        key, by_id = id(met), self._by_id
+        key, by_id = id(met), self.by_id
         by_id[key] = weakref.ref(met, lambda _: by_id.pop(key, None) and None)
 
     def alive(self) -> list[Any]:
         """All that there are."""
-        found = [reference() for reference in list(self._by_id.values())]
+        found = [reference() for reference in list(self.by_id.values())]
         return [met for met in found if met is not None]
 
 

@@ -8,10 +8,9 @@ call at the latest, however that ends.
 from __future__ import annotations
 
 import sys
-from contextvars import ContextVar
 
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import begin_request, current_request, method_name, recording
+from xray._xray import begin_request, method_name, recording
 from xray.integrations._base import fail
 from xray.integrations._inside import application_in, is_named_inside, name_of
 
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
 _frameworks: list[tuple[type, Name, Name]] = []
 #: Classes whose calls begin transactions.
 _beginning: list[type] = []
-
-#: What tells one request from another: servers make the "asgi" entry of a scope anew for each request, and whoever
-#: copies the scope on its way copies the reference.
-_of_request: ContextVar[Any] = ContextVar("xray_asgi_request", default=None)
 
 
 def asgi(app: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
@@ -117,23 +112,14 @@ def begin_answer(scope: Scope) -> Transaction | None:
     kind = scope["type"]
     if kind != "http" and kind != "websocket":
         return None
-    transaction = begin_request()
-    if transaction is not None:
-        _of_request.set(scope.get("asgi"))
-        if recording():
-            if kind == "http":
-                transaction.set_attribute("method", method_name(scope["method"]))
-            transaction.set_attribute("path", scope["path"])
+    # What tells one request from another: servers make this entry of a scope anew for each request, and whoever copies
+    # the scope on its way copies the reference.
+    transaction = begin_request(scope.get("asgi"))
+    if transaction is not None and recording():
+        if kind == "http":
+            transaction.set_attribute("method", method_name(scope["method"]))
+        transaction.set_attribute("path", scope["path"])
     return transaction
-
-
-def answering(scope: Scope) -> Transaction | None:
-    """The transaction of the request that ``scope`` describes, while it is being answered.
-
-    An application may send requests to another one in its own process while it answers one; these are part of it, and
-    name nothing.
-    """
-    return current_request() if scope.get("asgi") is _of_request.get() else None
 
 
 def watched(send: Send, transaction: Transaction, scope: Scope, name_last: Name, app: Any) -> Send:
@@ -141,30 +127,36 @@ def watched(send: Send, transaction: Transaction, scope: Scope, name_last: Name,
     if scope["type"] == "websocket":
         return _watched_websocket(send, transaction)
 
-    async def send_last(message: Any) -> Any:
-        try:
-            return await send(message)
-        except BaseException as error:
-            end_with(error, transaction, scope, name_last, app)
-            drop_own_frame(error)
-            raise
-        finally:
-            end(transaction, scope, name_last, app)
-
     def send_watched(message: Any) -> Awaitable[Any]:
         try:
             kind = message["type"]
             if kind == "http.response.body":
                 if not message.get("more_body"):
-                    return send_last(message)
+                    return _send_last(message, send, transaction, scope, name_last, app)
             elif kind == "http.response.start":
-                _note_status(transaction, message["status"])
+                status = message["status"]
+                transaction.set_status(status)
+                if status >= 500:
+                    _note_handled(transaction)
         except Exception:
             # Not what ASGI says: the server will tell the application.
             pass
         return send(message)
 
     return send_watched
+
+
+async def _send_last(
+    message: Any, send: Send, transaction: Transaction, scope: Scope, name_last: Name, app: Any
+) -> Any:
+    try:
+        return await send(message)
+    except BaseException as error:
+        end_with(error, transaction, scope, name_last, app)
+        drop_own_frame(error)
+        raise
+    finally:
+        end(transaction, scope, name_last, app)
 
 
 def end_with(error: BaseException, transaction: Transaction, scope: Scope, name_last: Name, app: Any) -> None:
@@ -201,7 +193,9 @@ def _watched_websocket(send: Send, transaction: Transaction) -> Send:
             elif kind == "websocket.close" and not accepted:
                 transaction.set_status(403)
             elif kind == "websocket.http.response.start":
-                _note_status(transaction, message["status"])
+                transaction.set_status(message["status"])
+                if message["status"] >= 500:
+                    _note_handled(transaction)
         except Exception:
             # As above.
             pass
@@ -210,13 +204,11 @@ def _watched_websocket(send: Send, transaction: Transaction) -> Send:
     return send_watched
 
 
-def _note_status(transaction: Transaction, status: Any) -> None:
-    transaction.set_status(status)
-    if status >= 500:
-        # A framework answers for an exception where it handles it; it may raise it again, but the answer is the end.
-        handled = sys.exc_info()[0]
-        if handled is not None:
-            transaction.set_error(error_name(handled))
+def _note_handled(transaction: Transaction) -> None:
+    """Note what a framework answers for where it handles it; it may raise it again, but the answer is the end."""
+    handled = sys.exc_info()[0]
+    if handled is not None:
+        transaction.set_error(error_name(handled))
 
 
 def _no_name(app: Any, transaction: Transaction, scope: Scope) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xray._traceback import drop_own_frame
-from xray._xray import Transaction, current_request, recording
+from xray._xray import Transaction, answering_request, current_request, recording
 from xray.integrations import asgi, django
 from xray.integrations import django_names as names
 from xray.integrations._base import wrap
@@ -28,7 +28,7 @@ def _call(original: Callable[..., Any]) -> Callable[..., Any]:
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         transaction = asgi.begin_answer(scope)
         if transaction is None:
-            outer = asgi.answering(scope)
+            outer = answering_request(scope.get("asgi"))
             if outer is not None and not outer.named and recording():
                 _name_early(self, outer, scope)
             try:

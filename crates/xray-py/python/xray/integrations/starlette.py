@@ -12,7 +12,7 @@ from typing import Any
 from xray import _application
 from xray._log import warn_once
 from xray._traceback import drop_own_frame
-from xray._xray import recording
+from xray._xray import answering_request, recording
 from xray.integrations import asgi
 from xray.integrations import starlette_names as names
 from xray.integrations._base import wrap
@@ -48,6 +48,8 @@ def name_transactions() -> None:
 def call(original: Callable[..., Any]) -> Callable[..., Any]:
     """``__call__`` of an application class that begins transactions."""
 
+    known = names.known_applications.by_id
+
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         transaction = asgi.begin_answer(scope)
         if transaction is None:
@@ -60,7 +62,8 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
             except BaseException as error:
                 drop_own_frame(error)
                 raise
-        names.known_applications.add(self)
+        if id(self) not in known:
+            names.known_applications.add(self)
         if recording():
             names.set_early(self, transaction, scope)
         try:
@@ -77,7 +80,7 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _name_early_inside(app: Any, scope: Any) -> None:
-    transaction = asgi.answering(scope)
+    transaction = answering_request(scope.get("asgi"))
     if transaction is not None and not transaction.named:
         names.set_early(app, transaction, scope)
 
@@ -87,7 +90,7 @@ def named_by(how: Callable[[Any, Any, Any], None]) -> Callable[[Callable[..., An
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-            transaction = asgi.answering(scope)
+            transaction = answering_request(scope.get("asgi"))
             if transaction is not None:
                 try:
                     how(transaction, self, scope)

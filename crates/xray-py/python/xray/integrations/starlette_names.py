@@ -70,13 +70,8 @@ def set_last(app: Any, transaction: Transaction, scope: Any) -> None:
 
 def set_route(transaction: Transaction, route: Any, scope: Any) -> None:
     """Name a transaction by the route that handles it."""
-    transaction.set_route(
-        scope["method"] if scope["type"] == "http" else None,
-        route.path,
-        view_name(route.endpoint),
-        route.name,
-        scope["path"],
-    )
+    # A websocket has no method.
+    transaction.set_route(scope.get("method"), route.path, view_name(route.endpoint), route.name, scope["path"])
 
 
 def enter_mount(transaction: Transaction, mount: Any, scope: Any) -> None:

@@ -26,6 +26,11 @@ pub(crate) fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> 
     None
 }
 
+/// The same, if it is the request that `of` was given for when it began.
+pub(crate) fn answering_request(py: Python<'_>, of: usize) -> Option<Bound<'_, Transaction>> {
+    current_request(py).filter(|transaction| transaction.get().request == Some(of))
+}
+
 /// What the current context refers to, open or not.
 pub(super) fn of_context(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
     context::get(py)?.cast_into::<PyWeakrefReference>().ok()?.upgrade_as::<Transaction>().ok()?

@@ -2,7 +2,7 @@
 
 mod current;
 
-pub(crate) use current::{current, current_request, is_in_target, strand_of_running_context};
+pub(crate) use current::{answering_request, current, current_request, is_in_target, strand_of_running_context};
 
 use crate::agent::labels::{self, Labels};
 use crate::agent::names::{NameId, Parts, method_name};
@@ -81,8 +81,9 @@ impl Open {
 #[pyclass(frozen, weakref, module = "xray._xray")]
 pub(crate) struct Transaction {
     kind: TransactionKind,
-    /// A server's, not one that the application marked or a task.
-    is_request: bool,
+    /// Of a server's request, which is not one that the application marked or a task: the address of what tells it from
+    /// others, which lives as long as it is answered.
+    request: Option<usize>,
     /// No part of what it began in: a task that a request leaves behind.
     is_alone: bool,
     open: GilCell<Open>,
@@ -97,25 +98,25 @@ pub(crate) fn thread_ident() -> u64 {
 ///
 /// What an earlier request has left open in this context was never closed by its server. It ends here: it must not
 /// swallow this one, nor stay for ever.
-pub(crate) fn begin_request(py: Python<'_>) -> PyResult<Option<Bound<'_, Transaction>>> {
+pub(crate) fn begin_request(py: Python<'_>, of: usize) -> PyResult<Option<Bound<'_, Transaction>>> {
     if current_request(py).is_some() {
         return Ok(None);
     }
-    while let Some(left) = current(py).filter(|left| left.get().is_request) {
+    while let Some(left) = current(py).filter(|left| left.get().request.is_some()) {
         Transaction::abandon(&left);
     }
-    begin_with(py, TransactionKind::Web, true, false)
+    begin_with(py, TransactionKind::Web, Some(of), false)
 }
 
 /// Begins a transaction in the current context; one that is `alone` is no part of the one around it.
 pub(crate) fn begin(py: Python<'_>, kind: TransactionKind, is_alone: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
-    begin_with(py, kind, false, is_alone)
+    begin_with(py, kind, None, is_alone)
 }
 
 fn begin_with(
     py: Python<'_>,
     kind: TransactionKind,
-    is_request: bool,
+    request: Option<usize>,
     is_alone: bool,
 ) -> PyResult<Option<Bound<'_, Transaction>>> {
     if !crate::agent::lifecycle::ensure_started(py) {
@@ -132,7 +133,7 @@ fn begin_with(
         name: None,
         mount: None,
         name_is_final: false,
-        answering: is_request,
+        answering: request.is_some(),
         status: None,
         error: None,
         attributes: Vec::new(),
@@ -143,7 +144,7 @@ fn begin_with(
         cpu_ns: 0,
         reference: None,
     };
-    let transaction = Bound::new(py, Transaction { kind, is_request, is_alone, open: GilCell::new(open) })?;
+    let transaction = Bound::new(py, Transaction { kind, request, is_alone, open: GilCell::new(open) })?;
     let reference = PyWeakrefReference::new(transaction.as_any())?;
     enter_context(&reference)?;
     let this = transaction.get();
