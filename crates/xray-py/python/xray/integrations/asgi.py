@@ -8,6 +8,7 @@ call at the latest, however that ends.
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from xray._traceback import drop_own_frame, error_name
 from xray._xray import begin_request, method_name, recording
@@ -97,7 +98,8 @@ class ASGIApplication:
             drop_own_frame(error)
             raise
         finally:
-            end(transaction, scope, self._xray_name_last, self._xray_inside)
+            if not transaction.ended:
+                end(transaction, scope, self._xray_name_last, self._xray_inside)
 
     def _xray_find(self, app: Any) -> tuple[Any, Name, Name]:
         for application, name_early, name_last in _frameworks:
@@ -127,23 +129,26 @@ def watched(send: Send, transaction: Transaction, scope: Scope, name_last: Name,
     if scope["type"] == "websocket":
         return _watched_websocket(send, transaction)
 
-    def send_watched(message: Any) -> Awaitable[Any]:
-        try:
-            kind = message["type"]
-            if kind == "http.response.body":
-                if not message.get("more_body"):
-                    return _send_last(message, send, transaction, scope, name_last, app)
-            elif kind == "http.response.start":
-                status = message["status"]
-                transaction.set_status(status)
-                if status >= 500:
-                    _note_handled(transaction)
-        except Exception:
-            # Not what ASGI says: the server will tell the application.
-            pass
-        return send(message)
+    return partial(_send_watched, send, transaction, scope, name_last, app)
 
-    return send_watched
+
+def _send_watched(
+    send: Send, transaction: Transaction, scope: Scope, name_last: Name, app: Any, message: Any
+) -> Awaitable[Any]:
+    try:
+        kind = message["type"]
+        if kind == "http.response.body":
+            if not message.get("more_body"):
+                return _send_last(message, send, transaction, scope, name_last, app)
+        elif kind == "http.response.start":
+            status = message["status"]
+            transaction.set_status(status)
+            if status >= 500:
+                _note_handled(transaction)
+    except Exception:
+        # Not what ASGI says: the server will tell the application.
+        pass
+    return send(message)
 
 
 async def _send_last(

@@ -74,7 +74,8 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
             drop_own_frame(error)
             raise
         finally:
-            asgi.end(transaction, scope, names.set_last, self)
+            if not transaction.ended:
+                asgi.end(transaction, scope, names.set_last, self)
 
     return __call__
 
