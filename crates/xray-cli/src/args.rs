@@ -226,6 +226,9 @@ struct ReportArgs {
     /// With --tree: from the functions at the ends of stacks to their callers
     #[arg(long, requires = "tree")]
     bottom_up: bool,
+    /// With --tree samples: by elapsed time, or by the CPU time that the threads used
+    #[arg(long, value_enum, requires = "tree", default_value_t = ByArg::Wall)]
+    by: ByArg,
     /// Format of the output
     #[arg(long, value_enum, default_value_t = FormatArg::Text)]
     format: FormatArg,
@@ -252,6 +255,14 @@ enum TreeArg {
     Samples,
     /// Sum of all traced calls
     Calls,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ByArg {
+    /// Elapsed time
+    Wall,
+    /// CPU time
+    Cpu,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -356,6 +367,7 @@ fn report(args: ReportArgs) -> ReportOptions {
                 TreeArg::Calls => TreeSource::Calls,
             },
             bottom_up: args.bottom_up,
+            by_cpu: args.by == ByArg::Cpu,
         },
         (None, None) => View::Report,
     };

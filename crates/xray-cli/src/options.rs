@@ -93,7 +93,7 @@ pub(crate) struct ReportOptions {
 pub(crate) enum View {
     Report,
     Trace(String),
-    Tree { source: TreeSource, bottom_up: bool },
+    Tree { source: TreeSource, bottom_up: bool, by_cpu: bool },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

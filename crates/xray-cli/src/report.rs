@@ -50,13 +50,15 @@ fn show(session: &SessionData, options: &ReportOptions) -> Result<String, CliErr
             let trace = trace(session, id)?;
             if options.json { json::to_line(&trace) } else { text::trace(&trace, &style) }
         }
-        View::Tree { source, bottom_up } => {
+        View::Tree { source, bottom_up, by_cpu } => {
             let source = match source {
                 TreeSource::Samples => build::TreeSource::Samples,
                 TreeSource::Calls => build::TreeSource::Calls,
             };
             let direction = if *bottom_up { Direction::BottomUp } else { Direction::TopDown };
+            let by_cpu = *by_cpu && source == build::TreeSource::Samples;
             let tree = build::tree(session, source);
+            let tree = if by_cpu { tree.by_cpu() } else { tree };
             if options.json { json::to_line(&tree) } else { text::tree(&tree, direction, &style) }
         }
     })

@@ -77,7 +77,7 @@ fn known() -> SessionData {
         weight_ns: count * 10 * MS,
         self_ns: 100 * MS,
         self_cpu_ns: 90 * MS,
-        self_states: [4, 3, 2, 1],
+        self_states: [4, 3, 1, 0, 2],
     };
     let process = |key, pid, end| ProcessInfo {
         key: ProcessKey(key),

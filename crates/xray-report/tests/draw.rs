@@ -81,7 +81,7 @@ fn session() -> SessionData {
         weight_ns: 2_000 * MS,
         self_ns: own * 10 * MS,
         self_cpu_ns: 0,
-        self_states: [own, 0, 0, 0],
+        self_states: [own, 0, 0, 0, 0],
     };
     let mut latency = LatencyHistogram::default();
     (0..40).for_each(|_| latency.record(100 * MS));

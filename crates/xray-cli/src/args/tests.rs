@@ -141,9 +141,12 @@ fn views_of_a_report() {
     };
     assert_eq!(view("report a b"), View::Report);
     assert_eq!(view("report a --trace 00ff"), View::Trace("00ff".to_owned()));
-    assert_eq!(view("report a --tree calls"), View::Tree { source: TreeSource::Calls, bottom_up: false });
+    assert_eq!(
+        view("report a --tree calls"),
+        View::Tree { source: TreeSource::Calls, bottom_up: false, by_cpu: false }
+    );
     assert_eq!(
         view("report a --tree samples --bottom-up"),
-        View::Tree { source: TreeSource::Samples, bottom_up: true }
+        View::Tree { source: TreeSource::Samples, bottom_up: true, by_cpu: false }
     );
 }

@@ -18,14 +18,22 @@ pub enum ThreadKind {
 /// What a thread was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ThreadState {
-    /// It used the CPU for most of the time since its last sample.
+    /// It was on the CPU. (A reader that cannot see the instant says so of one that was for most of the time since its
+    /// last sample.)
     OnCpu,
-    /// It wanted to run but did not: waiting for the GIL or for a core.
+    /// It wanted to run but did not: it waited for a core. (Also for the GIL, if the reader cannot tell.)
     Waiting,
     /// It slept: in a system call, a lock, `sleep`.
     Blocked,
     /// The reader cannot tell.
     Unknown,
+    /// It slept until it gets the GIL.
+    WaitingForGil,
+}
+
+impl ThreadState {
+    /// How many there are.
+    pub const COUNT: usize = 5;
 }
 
 /// One node of the sample tree: all samples whose stack goes through this path.
@@ -50,8 +58,8 @@ pub struct SampleTreeNode {
     pub self_ns: u64,
     /// CPU time of the samples that ended here.
     pub self_cpu_ns: u64,
-    /// `self_count` by state: on CPU, waiting, blocked, unknown.
-    pub self_states: [u64; 4],
+    /// `self_ns` by [`ThreadState`]: time, because ticks are missed more often in some states than in others.
+    pub self_states: [u64; ThreadState::COUNT],
 }
 
 /// Samples aggregated by stack, preorder. Roots are the outermost frames; each kind has its own roots.

@@ -161,7 +161,7 @@ impl<'a> Tick<'a> {
 fn uses_cpu(state: ThreadState) -> bool {
     match state {
         ThreadState::OnCpu | ThreadState::Waiting | ThreadState::Unknown => true,
-        ThreadState::Blocked => false,
+        ThreadState::Blocked | ThreadState::WaitingForGil => false,
     }
 }
 

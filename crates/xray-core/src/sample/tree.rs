@@ -3,7 +3,7 @@
 use super::batch::Sample;
 use super::stacks::StackId;
 use crate::limits::SAMPLE_TREE_NODES;
-use crate::model::{SampleTree, SampleTreeNode, SymbolId, ThreadKind};
+use crate::model::{SampleTree, SampleTreeNode, SymbolId, ThreadKind, ThreadState};
 use crate::path_tree::PathTree;
 
 /// A frame whose names are known.
@@ -158,7 +158,7 @@ fn empty(kind: ThreadKind, at: Placed) -> SampleTreeNode {
         weight_ns: 0,
         self_ns: 0,
         self_cpu_ns: 0,
-        self_states: [0; 4],
+        self_states: [0; ThreadState::COUNT],
     }
 }
 
@@ -172,14 +172,14 @@ fn ends_here(sample: &Sample, at: Placed) -> SampleTreeNode {
         self_cpu_ns: seen.cpu_ns,
         ..empty(seen.kind, at)
     };
-    node.self_states[seen.state as usize] = count;
+    node.self_states[seen.state as usize] = weight_ns;
     node
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ThreadState, TreeSum};
+    use crate::model::TreeSum;
     use crate::sample::{FrameAt, Seen, Stacks};
     use crate::trace::CallKey;
     use proptest::prelude::*;

@@ -119,7 +119,7 @@ fn sample_tree(symbols: usize) -> impl Strategy<Value = SampleTree> {
                 weight_ns: n,
                 self_ns: n / 3,
                 self_cpu_ns: n / 4,
-                self_states: [n, 0, 1, n],
+                self_states: [n, 0, 1, n, 2],
             })
             .collect();
         let mut sum = TreeSum::default();

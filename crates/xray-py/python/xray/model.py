@@ -228,6 +228,17 @@ class TraceDetail(TraceSummary):
 
 
 @dataclass(frozen=True, slots=True)
+class States:
+    """Time by what the thread did, in nanoseconds."""
+
+    on_cpu: int
+    waiting_for_gil: int
+    waiting_for_core: int
+    blocked: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class TreeNode:
     """One stack of a tree, in preorder; ``parent`` is -1 for a root."""
 
@@ -239,6 +250,9 @@ class TreeNode:
     count: int
     weight_ns: int
     self_ns: int
+    cpu_ns: int | None
+    self_cpu_ns: int | None
+    self_states_ns: States | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 //! Samples or calls as one tree.
 
 use super::words;
-use crate::model::{TreeNode, TreeReport};
-use xray_core::model::{CallTreeNode, SampleTreeNode, SessionData, preorder_by};
+use crate::model::{States, TreeNode, TreeReport};
+use xray_core::model::{CallTreeNode, SampleTreeNode, SessionData, ThreadState, preorder_by};
 
 /// Which tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,31 @@ fn samples(data: &SessionData) -> Vec<TreeNode> {
             count: node.count,
             weight_ns: node.weight_ns,
             self_ns: node.self_ns,
+            cpu_ns: Some(node.self_cpu_ns),
+            self_cpu_ns: Some(node.self_cpu_ns),
+            self_states_ns: Some(states(node.self_states)),
         }
     };
-    nodes.iter().map(node).collect()
+    let mut nodes: Vec<TreeNode> = nodes.iter().map(node).collect();
+    // Preorder: callees come after their callers.
+    for at in (0..nodes.len()).rev() {
+        let below = nodes[at].cpu_ns;
+        if let Ok(parent) = usize::try_from(nodes[at].parent) {
+            nodes[parent].cpu_ns = nodes[parent].cpu_ns.zip(below).map(|(sum, ns)| sum.saturating_add(ns));
+        }
+    }
+    nodes
+}
+
+fn states(times: [u64; ThreadState::COUNT]) -> States {
+    let time = |state: ThreadState| times[state as usize];
+    States {
+        on_cpu: time(ThreadState::OnCpu),
+        waiting_for_gil: time(ThreadState::WaitingForGil),
+        waiting_for_core: time(ThreadState::Waiting),
+        blocked: time(ThreadState::Blocked),
+        unknown: time(ThreadState::Unknown),
+    }
 }
 
 fn calls(data: &SessionData) -> Vec<TreeNode> {
@@ -55,6 +77,9 @@ fn calls(data: &SessionData) -> Vec<TreeNode> {
             count: node.calls,
             weight_ns: node.total_ns,
             self_ns: node.self_ns,
+            cpu_ns: None,
+            self_cpu_ns: None,
+            self_states_ns: None,
         }
     };
     nodes.iter().map(node).collect()

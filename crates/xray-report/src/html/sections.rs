@@ -114,9 +114,13 @@ pub(super) fn kinds(samples: &TreeReport) -> Table {
     let whole = totals.iter().fold(0, |sum: u64, total| sum.saturating_add(total.weight_ns));
     let rows = totals.iter().map(|total| {
         let weight = total.weight_ns;
-        vec![thread_kind(total.kind).to_owned(), count(total.count), duration(weight), percent(share(weight, whole))]
+        let kind = thread_kind(total.kind).to_owned();
+        let of_all = [count(total.count), duration(weight), percent(share(weight, whole))];
+        let states = total.states.map(|ns| percent(share(ns, weight)));
+        std::iter::once(kind).chain(of_all).chain(states).collect()
     });
-    Table { head: vec!["Threads in", "Samples", "Time", "%"], rows: rows.collect(), more: None }
+    let head = vec!["Threads in", "Samples", "Time", "%", "On CPU", "GIL wait", "Core wait", "Blocked"];
+    Table { head, rows: rows.collect(), more: None }
 }
 
 pub(super) fn decisions(report: &Report) -> Table {

@@ -330,6 +330,33 @@ pub struct TreeNode {
     pub count: u64,
     pub weight_ns: u64,
     pub self_ns: u64,
+    /// CPU times and states; `None` in a call tree.
+    pub cpu_ns: Option<u64>,
+    pub self_cpu_ns: Option<u64>,
+    pub self_states_ns: Option<States>,
+}
+
+impl TreeReport {
+    /// The same tree, drawn by CPU time instead of elapsed time.
+    #[must_use]
+    pub fn by_cpu(mut self) -> Self {
+        for node in &mut self.nodes {
+            node.weight_ns = node.cpu_ns.unwrap_or(0);
+            node.self_ns = node.self_cpu_ns.unwrap_or(0);
+        }
+        self
+    }
+}
+
+/// Time by what the thread did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of docs/report.schema.json, described there")]
+pub struct States {
+    pub on_cpu: u64,
+    pub waiting_for_gil: u64,
+    pub waiting_for_core: u64,
+    pub blocked: u64,
+    pub unknown: u64,
 }
 
 /// The sampler.

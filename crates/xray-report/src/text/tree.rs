@@ -60,6 +60,10 @@ fn kinds(page: &mut Page, tree: &TreeReport) {
         Column::number("Samples", 0),
         Column::number("Time", 1),
         Column::number("%", 0),
+        Column::number("On CPU", 0),
+        Column::number("GIL wait", 0),
+        Column::number("Core wait", 2),
+        Column::number("Blocked", 1),
     ]);
     for total in &totals {
         table.row(
@@ -69,8 +73,10 @@ fn kinds(page: &mut Page, tree: &TreeReport) {
                 duration(total.weight_ns),
                 percent(share(total.weight_ns, whole)),
             ]
+            .into_iter()
+            .chain(total.states.map(|ns| percent(share(ns, total.weight_ns))))
             .map(Span::plain)
-            .into(),
+            .collect(),
             vec![],
         );
     }

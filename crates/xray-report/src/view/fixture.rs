@@ -285,6 +285,9 @@ pub(crate) fn stack_node(parent: i64, name: &str, file: &str, line: u32, weight_
         count: weight_ns.div_ceil(10 * MS),
         weight_ns,
         self_ns,
+        cpu_ns: None,
+        self_cpu_ns: None,
+        self_states_ns: None,
     }
 }
 
@@ -310,6 +313,16 @@ pub(crate) fn samples() -> TreeReport {
             0..9 => "target",
             9 => "web",
             _ => "other",
+        });
+        let own = kind.self_ns;
+        kind.cpu_ns = Some(kind.weight_ns / 4);
+        kind.self_cpu_ns = Some(kind.self_ns / 4);
+        kind.self_states_ns = Some(States {
+            on_cpu: own / 4,
+            waiting_for_gil: own / 2,
+            waiting_for_core: 0,
+            blocked: own - own / 4 - own / 2,
+            unknown: 0,
         });
     }
     TreeReport { schema: "xray.tree/1", source: "samples", nodes }

@@ -61,6 +61,8 @@ pub(crate) struct KindTotal {
     pub(crate) kind: &'static str,
     pub(crate) count: u64,
     pub(crate) weight_ns: u64,
+    /// Time of the samples by state, in this order: on the CPU, waiting for the GIL, waiting for a core, blocked.
+    pub(crate) states: [u64; 4],
 }
 
 /// The kinds of threads, in this order, that have samples.
@@ -74,6 +76,13 @@ pub(crate) fn kind_totals(tree: &TreeReport) -> Vec<KindTotal> {
                 kind,
                 count: own().fold(0, |sum, (_, n)| sum.saturating_add(n.count)),
                 weight_ns: own().fold(0, |sum, (_, n)| sum.saturating_add(n.weight_ns)),
+                states: tree
+                    .nodes
+                    .iter()
+                    .filter(|node| node.thread_kind == Some(kind))
+                    .filter_map(|node| node.self_states_ns)
+                    .map(|s| [s.on_cpu, s.waiting_for_gil, s.waiting_for_core, s.blocked])
+                    .fold([0; 4], |sum: [u64; 4], s| std::array::from_fn(|at| sum[at].saturating_add(s[at]))),
             }
         })
         .filter(|total| total.count > 0)

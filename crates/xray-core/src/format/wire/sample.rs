@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::{Chunk, Kind, parent_from_wire, parent_to_wire};
 use crate::format::error::ChunkError;
-use crate::model::{SampleStats, SampleTreeNode, SymbolId};
+use crate::model::{SampleStats, SampleTreeNode, SymbolId, ThreadState};
 use serde::{Deserialize, Serialize};
 
 /// Nodes that were added to a sample tree: a tree of its own if `first` is 0, else the continuation of the one before.
@@ -29,7 +29,7 @@ struct Node {
     weight_ns: u64,
     self_ns: u64,
     self_cpu_ns: u64,
-    self_states: [u64; 4],
+    self_states: [u64; ThreadState::COUNT],
 }
 
 impl SampleTree {

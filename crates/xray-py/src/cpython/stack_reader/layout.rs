@@ -120,6 +120,9 @@ pub(super) mod gil {
     pub(in super::super) const SWITCHES: usize = 24;
     /// Bytes that hold them.
     pub(in super::super) const WORDS: usize = 32;
+    /// `cond`, `mutex`, `switch_cond`, `switch_mutex`, one after the other: what a thread sleeps on that waits for the
+    /// lock, or that has given it away and waits for its next owner.
+    pub(in super::super) const WAITED_ON: std::ops::Range<usize> = 32..208;
 }
 
 /// `PyASCIIObject`, `PyBytesObject`, `PyVarObject`: the same in all versions.

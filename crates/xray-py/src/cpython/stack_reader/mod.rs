@@ -15,6 +15,7 @@ mod live;
 mod self_test;
 mod snapshot;
 mod source;
+mod states;
 mod threads;
 mod visit;
 mod walk;

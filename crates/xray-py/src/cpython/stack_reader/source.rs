@@ -8,6 +8,7 @@ use super::layout::{GilAt, Layout};
 use super::live::{self, Settled};
 use super::self_test;
 use super::snapshot::Snapshot;
+use super::states::{self, Preempted};
 use super::threads::{Gil, Interpreter, ListMark, ThreadName};
 use super::visit::{Plan, StateWords, Visit};
 use super::walk::{End, Frame, Walk};
@@ -69,6 +70,8 @@ struct Thread {
     seen_ns: u64,
     plan: Plan,
     words: StateWords,
+    /// What it did when it was looked at last.
+    state: ThreadState,
     /// The reference to its transaction in the context that it is in; 0 for none.
     reference: usize,
     kept: Kept,
@@ -307,6 +310,36 @@ impl MemoryStackSource {
         Ok(OwnStack { name: self.threads[at].name, gil, words, frames })
     }
 
+    /// What each thread does.
+    fn look_at_states(&mut self) {
+        let mut preempted = Preempted::default();
+        let gil = self.interpreter.gil();
+        let holds = |gil: &Option<Gil>, thread: &Thread| gil.is_none_or(|gil| gil.last_holder == thread.name.at);
+        let Self { interpreter, threads, .. } = self;
+        for (at, thread) in threads.iter_mut().enumerate().filter(|(_, thread)| !thread.own && !thread.now.gone) {
+            let Now { moved, used_ns, .. } = thread.now;
+            if !moved && states::sleeps(thread.state) {
+                // Who has not run has not woken up.
+                continue;
+            }
+            let before = thread.state;
+            thread.state =
+                states::look(thread.name.tid, thread.cpu_ns, moved, |address| interpreter.is_waited_on(address));
+            if before == ThreadState::WaitingForGil
+                && states::still_waits(thread.state, used_ns)
+                && !holds(&gil, thread)
+            {
+                thread.state = before;
+            }
+            if thread.state == ThreadState::Waiting && moved {
+                preempted.consider(at, thread.name.tid, used_ns);
+            }
+        }
+        if let Some(thread) = preempted.thread().and_then(|at| threads.get_mut(at)) {
+            thread.state = ThreadState::OnCpu;
+        }
+    }
+
     /// Whether a file is one of xray's.
     pub(super) fn is_own(&self, file: &str) -> bool {
         self.codes.is_own(file)
@@ -354,11 +387,10 @@ impl MemoryStackSource {
             (thread.kept.stack, thread.kept.torn) = (StackId::EMPTY, true);
         }
         let label = (self.label)(thread.reference);
-        let state = if thread.now.moved { ThreadState::OnCpu } else { ThreadState::Blocked };
         tick.push(Seen {
             thread: thread.name.id,
             kind: label.kind,
-            state,
+            state: thread.state,
             trace: label.trace,
             cpu_ns: thread.now.used_ns,
             torn: thread.kept.torn,
@@ -386,6 +418,7 @@ impl StackSource for MemoryStackSource {
                 break;
             }
         }
+        self.look_at_states();
         for at in 0..self.threads.len() {
             self.give(at, certain, tick);
         }
@@ -405,6 +438,7 @@ impl Thread {
             seen_ns: 0,
             plan: Plan::default(),
             words: StateWords::default(),
+            state: ThreadState::Unknown,
             reference: 0,
             kept: Kept::default(),
             now: Now::default(),

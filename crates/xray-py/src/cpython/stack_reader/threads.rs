@@ -99,6 +99,12 @@ impl Interpreter {
         if read == bytes.len() { lock_in(&bytes) } else { None }
     }
 
+    /// Whether a thread that sleeps on this address waits for the lock.
+    pub(super) fn is_waited_on(&self, address: u64) -> bool {
+        let offset = usize::try_from(address).ok().and_then(|address| address.checked_sub(self.gil));
+        offset.is_some_and(|offset| gil::WAITED_ON.contains(&offset))
+    }
+
     /// Walks the list. Threads that have not begun to run have no number in the kernel yet and are left out.
     pub(super) fn list(&mut self, mark: ListMark, into: &mut Vec<ThreadName>) {
         into.clear();

@@ -6,7 +6,7 @@ use crate::model::Finding;
 use crate::view::numbers::duration;
 use crate::view::place::place;
 use std::collections::{BTreeMap, BTreeSet};
-use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind};
+use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind, ThreadState};
 
 pub(super) fn find(evidence: &Evidence<'_>) -> Option<Found> {
     let data = evidence.data;
@@ -110,6 +110,5 @@ fn busy_ns(node: &SampleTreeNode, has_cpu_times: bool) -> u64 {
     if has_cpu_times {
         return node.self_cpu_ns;
     }
-    let part = u128::from(node.self_ns) * u128::from(node.self_states[0]) / u128::from(node.self_count.max(1));
-    u64::try_from(part).unwrap_or(u64::MAX)
+    node.self_states[ThreadState::OnCpu as usize]
 }

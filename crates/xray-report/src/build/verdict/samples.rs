@@ -2,7 +2,7 @@
 
 use super::limits::{MOSTLY_ASLEEP, ONE_LINE, SAMPLES_OF_FUNCTION};
 use std::collections::{BTreeMap, HashMap};
-use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind};
+use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind, ThreadState};
 
 /// Samples of threads in matching transactions, by the function that was running.
 pub(super) struct TargetSamples {
@@ -17,7 +17,7 @@ pub(super) struct TargetSamples {
 pub(super) struct FunctionSamples {
     count: u64,
     self_ns: u64,
-    states: [u64; 4],
+    states: [u64; ThreadState::COUNT],
     /// By line: (count, time).
     lines: BTreeMap<u32, (u64, u64)>,
 }
@@ -49,8 +49,8 @@ impl FunctionSamples {
     fn add(&mut self, node: &SampleTreeNode) {
         self.count = self.count.saturating_add(node.self_count);
         self.self_ns = self.self_ns.saturating_add(node.self_ns);
-        for (sum, count) in self.states.iter_mut().zip(node.self_states) {
-            *sum = sum.saturating_add(count);
+        for (sum, ns) in self.states.iter_mut().zip(node.self_states) {
+            *sum = sum.saturating_add(ns);
         }
         let line = self.lines.entry(node.line).or_default();
         *line = (line.0.saturating_add(node.self_count), line.1.saturating_add(node.self_ns));
@@ -82,8 +82,8 @@ impl FunctionSamples {
     /// Whether it was mostly asleep. A thread that got less of a CPU than it could use, or waited for the GIL, would have
     /// run: others keep it from that, not this function.
     pub(super) fn mostly_asleep(&self) -> bool {
-        let [running, waiting, blocked, _] = self.states;
-        let known = running.saturating_add(waiting).saturating_add(blocked);
-        known >= SAMPLES_OF_FUNCTION && blocked as f64 >= MOSTLY_ASLEEP * known as f64
+        let [running, waiting, blocked, _, for_gil] = self.states;
+        let known = running.saturating_add(waiting).saturating_add(blocked).saturating_add(for_gil);
+        self.enough() && known > 0 && blocked as f64 >= MOSTLY_ASLEEP * known as f64
     }
 }

@@ -84,8 +84,8 @@ impl Story {
         let mut parent = None;
         for (depth, (symbol, line)) in stack.iter().enumerate() {
             let ends_here = if depth + 1 == stack.len() { count } else { 0 };
-            let mut self_states = [0; 4];
-            self_states[state as usize] = ends_here;
+            let mut self_states = [0; ThreadState::COUNT];
+            self_states[state as usize] = ends_here * each_ms * MS;
             let cpu = if state == ThreadState::OnCpu { ends_here * each_ms * MS } else { 0 };
             let node = SampleTreeNode {
                 parent,
