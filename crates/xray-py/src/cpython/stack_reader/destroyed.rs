@@ -140,14 +140,16 @@ mod hook {
         }
     }
 
+    const OURS: ffi::destructor = on_destroy;
+
     pub(super) fn install(_py: Python<'_>) -> Result<Hook, String> {
         // SAFETY: the GIL is held, under which slots of types are read and changed; the type is static.
         unsafe {
             let slot = &raw mut ffi::PyCode_Type.tp_dealloc;
             let Some(original) = *slot else { return Err("code objects have no destructor here".to_owned()) };
-            if original as usize != on_destroy as usize {
+            if original as usize != OURS as usize {
                 ORIGINAL.store(original as usize, Ordering::Relaxed);
-                *slot = Some(on_destroy);
+                *slot = Some(OURS);
             }
             Ok(original)
         }
@@ -158,7 +160,7 @@ mod hook {
         // SAFETY: as in `install`; what another tool has put there meanwhile stays, and goes on calling ours.
         unsafe {
             let slot = &raw mut ffi::PyCode_Type.tp_dealloc;
-            if (*slot).is_some_and(|current| current as usize == on_destroy as usize) {
+            if (*slot).is_some_and(|current| current as usize == OURS as usize) {
                 *slot = Some(std::mem::transmute::<usize, ffi::destructor>(original));
             }
         }
