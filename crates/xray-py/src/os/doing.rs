@@ -89,6 +89,25 @@ mod tests {
         assert!(core_of_thread(tid).is_some());
         drop(wake);
         sleeper.join().unwrap();
-        assert_eq!(of_thread(crate::os::thread::tid()), Some(Doing::Runs));
+    }
+
+    #[test]
+    fn a_thread_that_computes_is_seen_running() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        static DONE: AtomicBool = AtomicBool::new(false);
+        let (send_tid, tid) = std::sync::mpsc::channel();
+        let computer = std::thread::spawn(move || {
+            send_tid.send(crate::os::thread::tid()).unwrap();
+            while !DONE.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let tid = tid.recv().unwrap();
+        // It may still be inside of the call that sent its number.
+        while of_thread(tid) != Some(Doing::Runs) {
+            std::thread::yield_now();
+        }
+        DONE.store(true, Ordering::Relaxed);
+        computer.join().unwrap();
     }
 }
