@@ -80,9 +80,16 @@ impl Contexts {
         Ok((without, small, large) == (None, expected, expected) && self.array_type != self.bitmap_type)
     }
 
-    /// The address of the variable's value; `None` without one, and for everything that is not as it should be.
+    /// The address of the variable's value; `None` without one, and for everything that is not as it should be, or changes
+    /// meanwhile.
     pub(super) fn value(&mut self, context: usize) -> Option<usize> {
-        let mut node = self.root(context)?;
+        let root = self.root(context)?;
+        let value = self.value_below(root)?;
+        // A variable that was set meanwhile has put another mapping in place, and this one may be gone.
+        (self.root(context)? == root).then_some(value)
+    }
+
+    fn value_below(&mut self, mut node: usize) -> Option<usize> {
         for level in 0..LEVELS {
             let index = (self.hash >> (level * BITS)) & ((1 << BITS) - 1);
             let head = self.read::<PAIRS>(node)?;
