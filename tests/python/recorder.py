@@ -74,6 +74,37 @@ class Transaction:
         self.ended = self.abandoned = True
 
 
+class Answer:
+    """The call that answers a request. What is noted where is asked of the native one, in ``test_web_answer.py``."""
+
+    def __init__(self, app, transaction, scope, send, name_last):
+        self.transaction = transaction
+        self._name_last = lambda: name_last(app, transaction, scope)
+        self._send = send
+
+    def send(self, message):
+        if message["type"] == "http.response.start":
+            self.transaction.set_status(message["status"])
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            return self._send_last(message)
+        return self._send(message)
+
+    async def _send_last(self, message):
+        await self._send(message)
+        self.end()
+
+    def end(self):
+        if not self.transaction.ended:
+            if not self.transaction.named:
+                self._name_last()
+            self.transaction.end()
+
+    def end_with(self, error):
+        if not self.transaction.ended:
+            self.transaction.set_error(f"{type(error).__module__}.{type(error).__qualname__}")
+        self.end()
+
+
 class Recorder:
     """Everything that integrations told."""
 
@@ -104,6 +135,12 @@ class Recorder:
             transaction.answering = transaction.is_request = True
             transaction.of = of
         return transaction
+
+    def begin_answer(self, app, scope, send, name_last):
+        if scope["type"] not in ("http", "websocket"):
+            return None
+        transaction = self.begin_request(scope.get("asgi"))
+        return transaction and Answer(app, transaction, scope, send, name_last)
 
     def current_request(self):
         transaction = self._current.get()
@@ -146,6 +183,6 @@ class Recorder:
         return transaction
 
     FUNCTIONS = (
-        "answering_request", "begin", "begin_request", "current_request", "current", "recording", "tracing",
-        "enter_segment", "enter_sql", "leave_segment",
+        "answering_request", "begin", "begin_answer", "begin_request", "current_request", "current", "recording",
+        "tracing", "enter_segment", "enter_sql", "leave_segment",
     )  # fmt: skip

@@ -19,12 +19,14 @@ mod _xray {
     use crate::agent::state::{Config, STATE};
     use crate::agent::steps::Steps;
     use crate::agent::text::Text;
-    use crate::agent::{lifecycle, names, segment, state, transaction};
+    use crate::agent::{answer, lifecycle, names, segment, state, transaction};
     use crate::cpython::{arguments, code, function_wrapper, slot};
     use pyo3::prelude::*;
     use pyo3::types::PyCode;
     use xray_core::model::{SymbolKind, TransactionKind};
 
+    #[pymodule_export]
+    use crate::agent::answer::Answer;
     #[pymodule_export]
     use crate::agent::transaction::Transaction;
     #[pymodule_export]
@@ -90,6 +92,16 @@ mod _xray {
     fn begin_request<'py>(py: Python<'py>, of: Option<&Bound<'py, PyAny>>) -> Option<Bound<'py, Transaction>> {
         // As in `begin`.
         transaction::begin_request(py, identity(of)).ok().flatten()
+    }
+
+    #[pyfunction]
+    fn begin_answer<'py>(
+        app: Bound<'py, PyAny>,
+        scope: Bound<'py, PyAny>,
+        send: Bound<'py, PyAny>,
+        name_last: Bound<'py, PyAny>,
+    ) -> Option<Bound<'py, Answer>> {
+        answer::begin(app, scope, send, name_last)
     }
 
     #[pyfunction]
@@ -165,6 +177,11 @@ mod _xray {
     #[pyfunction]
     fn wrap_function<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         function_wrapper::wrap(wrapped, traced)
+    }
+
+    #[pyfunction]
+    fn wrap_announced<'py>(wrapped: &Bound<'py, PyAny>, announce: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        function_wrapper::wrap_announced(wrapped, announce)
     }
 
     #[pyfunction]

@@ -1,6 +1,6 @@
 """The native half of xray. Nothing here raises into the application unless its docstring says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from types import CodeType
 from typing import Any, final
 
@@ -13,6 +13,7 @@ __all__ = [
     "SEGMENT_SQL",
     "SEGMENT_TEMPLATE",
     "WEB",
+    "Answer",
     "Report",
     "Session",
     "Transaction",
@@ -20,6 +21,7 @@ __all__ = [
     "after_fork_in_child",
     "answering_request",
     "begin",
+    "begin_answer",
     "begin_request",
     "configure",
     "context_changed",
@@ -38,6 +40,7 @@ __all__ = [
     "steps",
     "tracing",
     "want_arguments",
+    "wrap_announced",
     "wrap_function",
 ]
 
@@ -85,6 +88,15 @@ def begin_request(of: object = None) -> Transaction | None:
 
     What an earlier request has left open in this context was never closed by its server: it ends here, as incomplete.
     ``of`` is an object that tells this request from others; it must live until the transaction ends.
+    """
+
+def begin_answer(
+    app: object, scope: MutableMapping[str, Any], send: Callable[[Any], Any], name_last: Callable[..., None]
+) -> Answer | None:
+    """Begin the transaction of a request or websocket of an ASGI application.
+
+    None inside one, when the agent is off, and for what is neither. ``name_last(app, transaction, scope)`` names it at
+    its end if nothing else has.
     """
 
 def current_request() -> Transaction | None:
@@ -171,6 +183,21 @@ class Transaction:
     def abandon(self) -> None:
         """End it as incomplete, as if it were dropped: what it belonged to is over, nobody knows since when."""
 
+@final
+class Answer:
+    """The call of an ASGI application that answers a request or a websocket."""
+
+    @property
+    def transaction(self) -> Transaction: ...
+    def send(self, message: Any) -> Any:
+        """The server's ``send``; notes the status, and ends the transaction of a request with the response."""
+
+    def end(self) -> None:
+        """End the transaction, named for certain. A second call does nothing."""
+
+    def end_with(self, error: BaseException) -> None:
+        """End it by the exception that ended the application's call."""
+
 def enter_segment(kind: int, name: str, detail: str | None = None) -> bool:
     """Open a segment in the trace of the current context.
 
@@ -194,6 +221,13 @@ def wrap_function(wrapped: Callable[..., Any], traced: Callable[..., Any]) -> An
     """Make a callable that stands in for a function: it looks, binds and pickles like ``wrapped``.
 
     It calls ``wrapped(...)``, or ``traced(wrapped, ...)`` while the current context is traced.
+    """
+
+def wrap_announced(wrapped: Callable[..., Any], announce: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a callable that stands in for a function, as :func:`wrap_function` does.
+
+    It calls ``announce(...)`` and then ``wrapped(...)``. What ``announce`` returns counts for nothing, nor what it
+    raises, unless that is no ``Exception``.
     """
 
 def steps(awaited: Any, enter: Callable[[], bool], leave: Callable[[Any], None]) -> Any:

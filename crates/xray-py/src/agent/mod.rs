@@ -3,6 +3,7 @@
 //! `transaction` is the application's side, under the GIL: begin, name, end. `control` answers the socket, `session`
 //! arms and ends a session, `lifecycle` starts and stops the agent. What they share is [`state::STATE`].
 
+pub(crate) mod answer;
 pub(crate) mod arming;
 pub(crate) mod control;
 pub(crate) mod known;

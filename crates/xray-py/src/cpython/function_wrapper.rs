@@ -1,5 +1,5 @@
 //! A callable that stands in for a function of a library: it calls through, and calls a tracing function instead while
-//! the running context is traced.
+//! the running context is traced. Or it announces each call to another function before it calls through.
 //!
 //! In C terms rather than in Python, for three reasons. Without a session a call costs two loads more than the bare one.
 //! It has no frame: tracebacks, the line that a warning names and the depth of recursion stay what they are. And no
@@ -25,9 +25,9 @@ unsafe extern "C" {
 struct Wrapper {
     base: ffi::PyObject,
     vectorcall: ffi::vectorcallfunc,
-    /// What is wrapped, and what is called with it while traced. Never NULL but after `tp_clear`.
+    /// What is wrapped, and what is called with it while traced, or before it. Never NULL.
     wrapped: *mut ffi::PyObject,
-    traced: *mut ffi::PyObject,
+    other: *mut ffi::PyObject,
     attributes: *mut ffi::PyObject,
     weak_references: *mut ffi::PyObject,
 }
@@ -39,6 +39,23 @@ const IDENTITY: [&str; 4] = ["__module__", "__name__", "__qualname__", "__doc__"
 
 /// Makes a wrapper of `wrapped` that calls `traced(wrapped, *args, **kwargs)` while the running context is traced.
 pub(crate) fn wrap<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    make(wrapped, traced, call)
+}
+
+/// Makes a wrapper of `wrapped` that calls `announce(*args, **kwargs)` first: what that returns counts for nothing, nor
+/// what it raises unless it is no `Exception`.
+pub(crate) fn wrap_announced<'py>(
+    wrapped: &Bound<'py, PyAny>,
+    announce: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    make(wrapped, announce, call_announced)
+}
+
+fn make<'py>(
+    wrapped: &Bound<'py, PyAny>,
+    other: &Bound<'py, PyAny>,
+    call: ffi::vectorcallfunc,
+) -> PyResult<Bound<'py, PyAny>> {
     let py = wrapped.py();
     let kind = TYPE.get_or_try_init(py, || make_type(py).map(Bound::unbind))?;
     let attributes = PyDict::new(py);
@@ -62,7 +79,7 @@ pub(crate) fn wrap<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>)
         let wrapper = object.as_ptr().cast::<Wrapper>();
         (*wrapper).vectorcall = call;
         (*wrapper).wrapped = wrapped.clone().into_ptr();
-        (*wrapper).traced = traced.clone().into_ptr();
+        (*wrapper).other = other.clone().into_ptr();
         (*wrapper).attributes = attributes.into_any().into_ptr();
         Ok(object)
     }
@@ -105,7 +122,31 @@ unsafe fn call_traced(
         for at in 0..positional + named {
             all.push(*arguments.add(at));
         }
-        ffi::PyObject_Vectorcall((*wrapper).traced, all.as_ptr(), 1 + positional, names)
+        ffi::PyObject_Vectorcall((*wrapper).other, all.as_ptr(), 1 + positional, names)
+    }
+}
+
+/// `wrapper(...)` of one that announces its calls.
+unsafe extern "C" fn call_announced(
+    wrapper: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as in `call`. The callee may not use the slot before the arguments: both get them from the same caller, and
+    // without the flag that would allow it.
+    unsafe {
+        let wrapper = wrapper.cast::<Wrapper>();
+        let count = ffi::PyVectorcall_NARGS(count) as usize;
+        let announced = ffi::PyObject_Vectorcall((*wrapper).other, arguments, count, names);
+        if !announced.is_null() {
+            ffi::Py_DECREF(announced);
+        } else if ffi::PyErr_ExceptionMatches(ffi::PyExc_Exception) != 0 {
+            ffi::PyErr_Clear();
+        } else {
+            return std::ptr::null_mut();
+        }
+        ffi::PyObject_Vectorcall((*wrapper).wrapped, arguments, count, names)
     }
 }
 
@@ -159,7 +200,7 @@ unsafe extern "C" fn traverse(wrapper: *mut ffi::PyObject, visit: ffi::visitproc
     // SAFETY: called by the collector of cycles; it may see an object that is not filled yet or already cleared.
     unsafe {
         let this = &*wrapper.cast::<Wrapper>();
-        for object in [ffi::Py_TYPE(wrapper).cast(), this.wrapped, this.traced, this.attributes] {
+        for object in [ffi::Py_TYPE(wrapper).cast(), this.wrapped, this.other, this.attributes] {
             if !object.is_null() {
                 let stop = visit(object, argument);
                 if stop != 0 {
@@ -192,7 +233,7 @@ unsafe extern "C" fn end(wrapper: *mut ffi::PyObject) {
         }
         clear(wrapper);
         ffi::Py_XDECREF((*this).wrapped);
-        ffi::Py_XDECREF((*this).traced);
+        ffi::Py_XDECREF((*this).other);
         let kind = ffi::Py_TYPE(wrapper);
         ffi::PyObject_GC_Del(wrapper.cast());
         ffi::Py_DECREF(kind.cast());

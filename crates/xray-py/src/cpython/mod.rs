@@ -6,6 +6,7 @@ mod audit;
 pub(crate) mod capabilities;
 pub(crate) mod code;
 pub(crate) mod context;
+pub(crate) mod coroutine;
 mod describe;
 #[cfg(not(Py_3_12))]
 mod eval_frame;

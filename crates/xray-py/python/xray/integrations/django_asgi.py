@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xray._traceback import drop_own_frame
-from xray._xray import Transaction, answering_request, current_request, recording
+from xray._xray import Transaction, answering_request, begin_answer, current_request, recording
 from xray.integrations import asgi, django
 from xray.integrations import django_names as names
 from xray.integrations._base import wrap
@@ -26,8 +26,8 @@ def begin_in_handler() -> None:
 
 def _call(original: Callable[..., Any]) -> Callable[..., Any]:
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        transaction = asgi.begin_answer(scope)
-        if transaction is None:
+        answer = begin_answer(self, scope, send, _name_early)
+        if answer is None:
             outer = answering_request(scope.get("asgi"))
             if outer is not None and not outer.named and recording():
                 _name_early(self, outer, scope)
@@ -37,16 +37,15 @@ def _call(original: Callable[..., Any]) -> Callable[..., Any]:
                 drop_own_frame(error)
                 raise
         if recording():
-            _name_early(self, transaction, scope)
+            _name_early(self, answer.transaction, scope)
         try:
-            watched = asgi.watched(send, transaction, scope, _name_early, self)
-            return await original(self, scope, receive, watched)
+            return await original(self, scope, receive, answer.send)
         except BaseException as error:
-            asgi.end_with(error, transaction, scope, _name_early, self)
+            answer.end_with(error)
             drop_own_frame(error)
             raise
         finally:
-            asgi.end(transaction, scope, _name_early, self)
+            answer.end()
 
     return __call__
 

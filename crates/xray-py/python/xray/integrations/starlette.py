@@ -12,7 +12,7 @@ from typing import Any
 from xray import _application
 from xray._log import warn_once
 from xray._traceback import drop_own_frame
-from xray._xray import answering_request, recording
+from xray._xray import answering_request, begin_answer, recording, wrap_announced
 from xray.integrations import asgi
 from xray.integrations import starlette_names as names
 from xray.integrations._base import wrap
@@ -51,8 +51,8 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
     known = names.known_applications.by_id
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        transaction = asgi.begin_answer(scope)
-        if transaction is None:
+        answer = begin_answer(self, scope, send, names.set_last)
+        if answer is None:
             if scope["type"] == "lifespan":
                 names.known_applications.add(self)
             elif recording():
@@ -65,17 +65,15 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
         if id(self) not in known:
             names.known_applications.add(self)
         if recording():
-            names.set_early(self, transaction, scope)
+            names.set_early(self, answer.transaction, scope)
         try:
-            watched = asgi.watched(send, transaction, scope, names.set_last, self)
-            return await original(self, scope, receive, watched)
+            return await original(self, scope, receive, answer.send)
         except BaseException as error:
-            asgi.end_with(error, transaction, scope, names.set_last, self)
+            answer.end_with(error)
             drop_own_frame(error)
             raise
         finally:
-            if not transaction.ended:
-                asgi.end(transaction, scope, names.set_last, self)
+            answer.end()
 
     return __call__
 
@@ -89,21 +87,16 @@ def _name_early_inside(app: Any, scope: Any) -> None:
 def named_by(how: Callable[[Any, Any, Any], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``handle`` of a class of routes, which first gives the request that is being answered a name."""
 
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        async def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-            transaction = answering_request(scope.get("asgi"))
-            if transaction is not None:
-                try:
-                    how(transaction, self, scope)
-                except Exception:
-                    # A route of a class of the application.
-                    warn_once("xray cannot name a request by its route", exc_info=True)
+    def handle(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        transaction = answering_request(scope.get("asgi"))
+        if transaction is not None:
             try:
-                return await original(self, scope, receive, send)
-            except BaseException as error:
-                drop_own_frame(error)
-                raise
+                how(transaction, self, scope)
+            except Exception:
+                # A route of a class of the application.
+                warn_once("xray cannot name a request by its route", exc_info=True)
 
-        return handle
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return wrap_announced(original, handle)
 
     return make

@@ -178,12 +178,12 @@ impl Transaction {
     }
 
     #[getter]
-    fn ended(&self, py: Python<'_>) -> bool {
+    pub(crate) fn ended(&self, py: Python<'_>) -> bool {
         self.open.with(py, |open| open.ended).unwrap_or(false)
     }
 
     #[getter]
-    fn named(&self, py: Python<'_>) -> bool {
+    pub(crate) fn named(&self, py: Python<'_>) -> bool {
         self.open.with(py, |open| open.name.is_some()).unwrap_or(false)
     }
 
@@ -249,26 +249,27 @@ impl Transaction {
         self.returned(py);
         let name = STATE.with(py, |state| state.names.numbered(name)).flatten();
         self.rename_unless_final(py, name);
-        self.set_status(py, status);
+        self.set_status_of(py, status);
     }
 
-    fn set_status(&self, py: Python<'_>, status: &Bound<'_, PyAny>) {
+    #[pyo3(name = "set_status")]
+    pub(crate) fn set_status_of(&self, py: Python<'_>, status: &Bound<'_, PyAny>) {
         // What is no status of HTTP is none.
         let status = status.extract().ok();
         self.open.with(py, |open| open.status = status);
     }
 
-    fn set_error(&self, py: Python<'_>, error: Text<'_>) {
-        self.open.with(py, |open| open.error = Some(error.to_string()));
+    #[pyo3(name = "set_error")]
+    fn set_error_of(&self, py: Python<'_>, error: Text<'_>) {
+        self.set_error(py, &error);
     }
 
-    fn set_attribute(&self, py: Python<'_>, key: Text<'_>, value: Text<'_>) {
-        if state::is_recording() {
-            self.open.with(py, |open| set_attribute(&mut open.attributes, &key, &value));
-        }
+    #[pyo3(name = "set_attribute")]
+    fn set_attribute_of(&self, py: Python<'_>, key: Text<'_>, value: Text<'_>) {
+        self.set_attribute(py, &key, &value);
     }
 
-    fn end(slf: &Bound<'_, Self>) {
+    pub(crate) fn end(slf: &Bound<'_, Self>) {
         let py = slf.py();
         let this = slf.get();
         if this.ended(py) {
@@ -278,7 +279,7 @@ impl Transaction {
         this.finish(py);
     }
 
-    fn abandon(slf: &Bound<'_, Self>) {
+    pub(crate) fn abandon(slf: &Bound<'_, Self>) {
         let py = slf.py();
         let this = slf.get();
         if this.ended(py) {
@@ -301,6 +302,23 @@ fn set_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str)
 }
 
 impl Transaction {
+    /// Notes the status of its response.
+    pub(crate) fn set_status(&self, py: Python<'_>, status: u16) {
+        self.open.with(py, |open| open.status = Some(status));
+    }
+
+    /// Notes the type of the exception that ended it.
+    pub(crate) fn set_error(&self, py: Python<'_>, error: &str) {
+        self.open.with(py, |open| open.error = Some(error.to_owned()));
+    }
+
+    /// Notes what is kept with its trace.
+    pub(crate) fn set_attribute(&self, py: Python<'_>, key: &str, value: &str) {
+        if state::is_recording() {
+            self.open.with(py, |open| set_attribute(&mut open.attributes, key, value));
+        }
+    }
+
     /// Gives it a name, unless the application has named it.
     fn rename_unless_final(&self, py: Python<'_>, name: Option<NameId>) {
         if self.open.with(py, |open| !open.name_is_final).unwrap_or(false) {
