@@ -28,7 +28,8 @@ def sampled(work):
          {s: getattr(n.self_states_ns, s) for s in n.self_states_ns.__slots__}]
         for n in report.sample_tree.nodes
     ]
-    print(json.dumps({"nodes": nodes, "truth": truth}))
+    waits = report.to_dict()["waits"]
+    print(json.dumps({"nodes": nodes, "truth": truth, "waits": waits}))
 truth = {}
 """
 
@@ -52,6 +53,7 @@ def waiter():
     truth["cpu_ns"] = time.thread_time_ns()
 def work():
     threads = [threading.Thread(target=holder), threading.Thread(target=waiter)]
+    threads[0].name = "keeper-7"
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
 sampled(work)
@@ -96,6 +98,14 @@ def test_who_waits_for_the_gil_and_for_how_long(run):
     # glance every 5 ms, for which a busy machine may have no core. 3,000 samples have a standard error of 0.8 points.
     assert share["waiting_for_gil"] + share["waiting_for_core"] > held - 0.03, (held, share)
     assert held - 0.12 < share["waiting_for_gil"] < held + 0.03, (held, share)
+    # Who had it: the waiter while the holder waited, and the other way round.
+    total = sum(waiter.values())
+    held_by = {}
+    for wait in seen["waits"]:
+        if wait["on"] == "gil" and wait["holder"]:
+            key = wait["holder"]["thread"], wait["holder"]["function"]
+            held_by[key] = held_by.get(key, 0) + wait["ns"]
+    assert abs(held_by["keeper-N", "holder"] / total - held) < 0.02, (held, held_by)
     # The kernel's clock is another witness.
     assert abs(waiter["on_cpu"] - seen["truth"]["cpu_ns"]) < 0.04 * sum(waiter.values()), (seen["truth"], waiter)
     # Who sleeps with the GIL does not wait for it, but after it has given it away it must get it back.
@@ -111,6 +121,11 @@ def test_who_sleeps_is_told_from_who_computes(run):
         assert found["blocked"] > 0.9 * sum(found.values()), (function, found)
     found = states(seen["nodes"], "computes")
     assert found["on_cpu"] + found["waiting_for_core"] > 0.9 * sum(found.values()), found
+    calls = {wait["call"]: wait["ns"] for wait in seen["waits"] if wait["on"] == "system_call"}
+    slept = sum(states(seen["nodes"], "sleeps").values())
+    read = sum(states(seen["nodes"], "reads").values())
+    assert calls["read"] > 0.9 * read, calls
+    assert calls["clock_nanosleep"] > 0.9 * slept, calls
     # CPU time is the kernel's, and belongs to who has used it.
     cpu = {name: cpu_ns for _parent, name, _count, _weight, cpu_ns, _own, _states in seen["nodes"]}
     assert 0.45e9 < cpu["computes"] < 0.6e9, cpu

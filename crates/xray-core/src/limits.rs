@@ -31,6 +31,9 @@ pub const TRACES_IN_FLIGHT: u32 = 16;
 pub const CALL_TREE_NODES: usize = 100_000;
 /// Nodes of the sample tree of one process.
 pub const SAMPLE_TREE_NODES: usize = 50_000;
+/// Different things that threads of one process in one session waited for: kinds of threads by holder of the GIL, or by
+/// system call.
+pub const WAITS: usize = 2_000;
 /// Segments (SQL statements, templates, ...) of one process in one session that are told apart.
 pub const SEGMENTS: usize = 20_000;
 /// SQL statements of one process in one session whose obfuscated form is remembered.

@@ -38,16 +38,20 @@ fn indexes_that_point_nowhere_cost_their_chunk() {
     let golden = include_bytes!("golden/v1.xr");
     let whole = read(golden).unwrap().data;
     // The first node of each tree stands behind `first` and the count: its parent, then its symbol.
-    for (kind, at, value) in [(6, 12, 0_u32), (6, 16, 10), (7, 12, 5), (7, 16, u32::MAX)] {
+    // The first wait stands behind the count, and what is waited for is its second byte; of the next one, it is the
+    // thread's symbol.
+    let wrong = [(6, 12, 0_u32), (6, 16, 11), (7, 12, 5), (7, 16, u32::MAX), (10, 9, 7), (10, 34, 99)];
+    for (kind, at, value) in wrong {
         let mut chunks = unpacked(golden);
         let chunk = chunks.iter_mut().find(|chunk| chunk.0 == kind).unwrap();
         chunk.2[at..at + 4].copy_from_slice(&value.to_le_bytes());
         let read = read(&packed(golden, &chunks)).unwrap();
         let damage = read.damage.unwrap();
-        assert!(damage.cause.contains("symbol") || damage.cause.contains("parent"), "{}", damage.cause);
-        let nodes = |data: &SessionData| [data.call_tree.nodes.len(), data.sample_tree.nodes.len()];
+        let causes = ["symbol", "parent", "waited"];
+        assert!(causes.iter().any(|cause| damage.cause.contains(cause)), "{}", damage.cause);
+        let nodes = |data: &SessionData| [data.call_tree.nodes.len(), data.sample_tree.nodes.len(), data.waits.len()];
         let mut expected = nodes(&whole);
-        expected[kind as usize - 6] = 0;
+        expected[[6, 7, 10].iter().position(|of| *of == kind).unwrap()] = 0;
         assert_eq!(nodes(&read.data), expected);
     }
 }
@@ -154,6 +158,7 @@ fn large_trees_tables_and_lists_are_split_into_chunks() {
         traces: Vec::new(),
         call_tree: CallTree { nodes },
         sample_tree: SampleTree::default(),
+        waits: Waits::new(),
         sample_stats: SampleStats::default(),
         series: Default::default(),
         loss: Vec::new(),

@@ -28,6 +28,7 @@ fn known() -> SessionData {
     name(SymbolKind::Gc, "gc 2", "", 0, "");
     let thread = name(SymbolKind::Thread, "ThreadPoolExecutor-0_0", "", 0, "");
     name(SymbolKind::Other, "other functions", "", 0, "");
+    let call = name(SymbolKind::Other, "recvfrom", "", 0, "");
     let arm = |values: &[u64], cpu_percent: u128| {
         let mut latency = LatencyHistogram::default();
         values.iter().for_each(|ns| latency.record(*ns));
@@ -169,6 +170,17 @@ fn known() -> SessionData {
                 sample_node(None, thread, 0, ThreadKind::Other, 12),
             ],
         },
+        waits: BTreeMap::from([
+            (
+                Wait {
+                    kind: ThreadKind::Target,
+                    on: WaitedOn::Gil(Some(GilHolder { kind: ThreadKind::Other, thread, function: view, line: 12 })),
+                },
+                17 * MS,
+            ),
+            (Wait { kind: ThreadKind::Target, on: WaitedOn::Gil(None) }, 3 * MS),
+            (Wait { kind: ThreadKind::Web, on: WaitedOn::Call(call) }, 5 * MS),
+        ]),
         sample_stats: SampleStats {
             count: 42,
             on_target: 30,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use xray_core::model::{
     CallTree, LossKind, ProcessInfo, ProcessKey, SampleTree, SessionData, SessionHeader, SessionId, SymbolId,
-    SymbolTable, Trace, TreeSum,
+    SymbolTable, Trace, TreeSum, Waits,
 };
 use xray_core::retention::{TraceRank, keep};
 
@@ -42,12 +42,17 @@ fn combine(mut a: SessionData, mut b: Option<SessionData>) -> SessionData {
     let (symbols, moved) = sorted_table(tables);
     let mut call_tree = TreeSum::default();
     let mut sample_tree = TreeSum::default();
+    let mut waits = Waits::new();
     let mut traces = Vec::new();
     let sessions = [Some(&mut a), b.as_mut()].into_iter().flatten();
     for (session, moved) in sessions.zip(&moved) {
         let id = |symbol: SymbolId| moved[symbol.0 as usize];
         call_tree.add(&std::mem::take(&mut session.call_tree).nodes, id);
         sample_tree.add(&std::mem::take(&mut session.sample_tree).nodes, id);
+        for (wait, ns) in std::mem::take(&mut session.waits) {
+            let sum = waits.entry(wait.renamed(id)).or_default();
+            *sum = sum.saturating_add(ns);
+        }
         for mut trace in std::mem::take(&mut session.traces) {
             trace.nodes.iter_mut().for_each(|node| node.symbol = id(node.symbol));
             traces.push(trace);
@@ -59,6 +64,7 @@ fn combine(mut a: SessionData, mut b: Option<SessionData>) -> SessionData {
     a.symbols = symbols;
     a.call_tree = CallTree { nodes: call_tree.into_sorted_preorder() };
     a.sample_tree = SampleTree { nodes: sample_tree.into_sorted_preorder() };
+    a.waits = waits;
     a.traces = kept(traces, &a.header);
     a.processes = by_key(a.processes);
     a.decisions.sort_by(|x, y| x.order(y));

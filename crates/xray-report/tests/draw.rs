@@ -131,6 +131,32 @@ fn session() -> SessionData {
         traces: vec![trace],
         call_tree: CallTree { nodes: calls.to_vec() },
         sample_tree: SampleTree { nodes: vec![frame(None, route, 0), frame(Some(0), view, 200)] },
+        waits: Waits::from([
+            (
+                Wait {
+                    kind: ThreadKind::Target,
+                    on: WaitedOn::Gil(Some(GilHolder {
+                        kind: ThreadKind::Other,
+                        thread: route,
+                        function: view,
+                        line: 4_711,
+                    })),
+                },
+                1_100 * MS,
+            ),
+            (
+                Wait {
+                    kind: ThreadKind::Target,
+                    on: WaitedOn::Gil(Some(GilHolder {
+                        kind: ThreadKind::Other,
+                        thread: route,
+                        function: view,
+                        line: 42,
+                    })),
+                },
+                100 * MS,
+            ),
+        ]),
         sample_stats: SampleStats { count: 200, on_target: 200, threads: 1, rate_hz: 100, ..SampleStats::default() },
         series: BTreeMap::from([(3, SecondStats { matched: 40, other: 500, latency })]),
         loss: vec![Loss { kind: LossKind::SampleChannel, count: 2, capacity: 64 }],
@@ -142,7 +168,9 @@ fn session() -> SessionData {
 }
 
 /// What both drawings of a file must say.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 11] = [
+    "Waited for the GIL",
+    "blog/views.py:4711",
     "blog_post - SELECT",
     "SELECT * FROM blog_post WHERE tag_id = ?",
     "blog/views.py:42",

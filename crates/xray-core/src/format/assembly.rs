@@ -10,6 +10,7 @@ use crate::limits::{FILE_MEMORY_BASE, FILE_MEMORY_PER_BYTE};
 use crate::model::{
     CallTree, CallTreeNode, Decision, Loss, LossKind, Note, PathNode, ProcessInfo, SampleTree, SampleTreeNode,
     SecondStats, SessionData, SessionHeader, StoppedBy, Symbol, SymbolId, SymbolKind, SymbolTable, Trace, TreeSum,
+    Wait, WaitedOn, Waits,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -25,6 +26,7 @@ pub(super) struct Assembly {
     totals: Delta,
     call_tree: TreeSum<CallTreeNode>,
     sample_tree: TreeSum<SampleTreeNode>,
+    waits: Waits,
     loss: BTreeMap<LossKind, Loss>,
     notes: BTreeSet<Note>,
 }
@@ -64,6 +66,7 @@ impl Assembly {
             totals: Delta::default(),
             call_tree: TreeSum::default(),
             sample_tree: TreeSum::default(),
+            waits: Waits::new(),
             loss: BTreeMap::new(),
             notes: BTreeSet::new(),
         }
@@ -86,6 +89,7 @@ impl Assembly {
             Kind::SampleTree => self.add_sample_tree(frame, damaged),
             Kind::End => self.add_end(frame),
             Kind::Arguments => self.add_arguments(frame),
+            Kind::Waits => self.add_waits(frame, damaged),
         }
     }
 
@@ -196,6 +200,28 @@ impl Assembly {
         continue_tree(&mut self.sample_tree, &mut scope.sample_tree, first, nodes)
     }
 
+    fn add_waits(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {
+        let wire::Waits { waits } = self.decoder.decode(frame)?;
+        // In a map and in the report's list.
+        self.take(waits.len() as u64 * 4 * size_of::<(Wait, u64)>() as u64)?;
+        let (lost, scope) = self.lookup(frame, damaged);
+        let waits = {
+            let symbol = symbols_of(scope, lost);
+            waits.into_iter().map(|wait| wait.into_model(&symbol)).collect::<Result<Vec<_>, _>>()?
+        };
+        let named = |(wait, _): &(Wait, u64)| match wait.on {
+            WaitedOn::Gil(Some(holder)) => vec![holder.thread, holder.function],
+            WaitedOn::Gil(None) => vec![],
+            WaitedOn::Call(call) => vec![call],
+        };
+        self.take_names(waits.iter().flat_map(named))?;
+        for (wait, ns) in waits {
+            let sum = self.waits.entry(wait).or_default();
+            *sum = sum.saturating_add(ns);
+        }
+        Ok(())
+    }
+
     fn add_delta(&mut self, frame: &Frame<'_>) -> Result<(), ChunkError> {
         let delta = self.decoder.decode::<wire::Delta>(frame)?.into_model()?;
         let seconds: usize = delta.series.values().map(|s| s.latency.heap_bytes() + 2 * size_of::<SecondStats>()).sum();
@@ -266,6 +292,7 @@ impl Assembly {
             traces: self.traces,
             call_tree: CallTree { nodes: self.call_tree.into_preorder() },
             sample_tree: SampleTree { nodes: self.sample_tree.into_preorder() },
+            waits: self.waits,
             sample_stats: self.totals.sample_stats,
             series: self.totals.series,
             loss: self.loss.into_values().collect(),

@@ -2,7 +2,7 @@
 
 use crate::model::{
     ArmStats, CallTree, Decision, Loss, Note, ProcessEnd, RequestCounts, SampleStats, SampleTree, SecondStats,
-    StoppedBy,
+    StoppedBy, Waits,
 };
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub struct Delta {
     pub call_tree: CallTree,
     /// Samples; as for `call_tree`.
     pub sample_tree: SampleTree,
+    /// What the sampled threads waited for; symbols as for `call_tree`.
+    pub waits: Waits,
     /// Counts and times are differences; `threads` and `rate_hz` are maxima.
     pub sample_stats: SampleStats,
     /// Counts are differences; capacities are the bounds.

@@ -5,7 +5,9 @@ use super::delta::Delta;
 use super::error::WriteError;
 use super::frame;
 use super::wire::{self, Chunk};
-use crate::model::{CallTreeNode, ProcessEnd, ProcessInfo, SampleTreeNode, SessionData, SessionHeader, Symbol, Trace};
+use crate::model::{
+    CallTreeNode, ProcessEnd, ProcessInfo, SampleTreeNode, SessionData, SessionHeader, Symbol, Trace, Waits,
+};
 use serde::Serialize;
 use std::io;
 
@@ -75,6 +77,7 @@ impl Emitter {
     pub(super) fn delta(&mut self, scope: u64, delta: &Delta) -> Result<(), WriteError> {
         self.call_tree(scope, &delta.call_tree.nodes)?;
         self.sample_tree(scope, &delta.sample_tree.nodes)?;
+        self.waits(scope, &delta.waits)?;
         let mut chunk = wire::Delta::head(delta);
         let seconds = pieces(delta.series.iter().map(|(second, stats)| wire::Second::new(*second, stats)));
         let decisions = pieces(delta.decisions.iter().map(wire::Decision::from));
@@ -102,6 +105,13 @@ impl Emitter {
     fn sample_tree(&mut self, scope: u64, nodes: &[SampleTreeNode]) -> Result<(), WriteError> {
         for (piece, nodes) in nodes.chunks(PIECE_NODES).enumerate() {
             self.append(scope, &wire::SampleTree::new((piece * PIECE_NODES) as u32, nodes))?;
+        }
+        Ok(())
+    }
+
+    fn waits(&mut self, scope: u64, waits: &Waits) -> Result<(), WriteError> {
+        for waits in pieces(waits.iter().map(wire::Wait::from)) {
+            self.append(scope, &wire::Waits { waits })?;
         }
         Ok(())
     }
@@ -164,6 +174,7 @@ pub fn write(session: &SessionData) -> Result<Vec<u8>, WriteError> {
         series: session.series.clone(),
         call_tree: session.call_tree.clone(),
         sample_tree: session.sample_tree.clone(),
+        waits: session.waits.clone(),
         sample_stats: session.sample_stats,
         loss: session.loss.clone(),
         decisions: session.decisions.clone(),

@@ -11,6 +11,7 @@ mod session;
 mod symbol;
 mod trace;
 mod tree_sum;
+mod wait;
 
 pub use aggregate::{ArmStats, CallTree, CallTreeNode, RequestCounts, SecondStats};
 pub use process::{Capabilities, Mechanism, ProcessEnd, ProcessInfo, ProcessKey};
@@ -22,3 +23,4 @@ pub use session::{
 pub use symbol::{Symbol, SymbolId, SymbolKind, SymbolTable};
 pub use trace::{ContextId, TimelineEntry, Trace, TraceId, TraceNode, TransactionKind};
 pub use tree_sum::{FlatNode, PathNode, TreeSum, preorder, preorder_by};
+pub use wait::{GilHolder, Wait, WaitedOn, Waits};

@@ -1,6 +1,8 @@
 //! One session: its header, and everything its file holds.
 
-use super::{ArmStats, CallTree, ProcessInfo, RequestCounts, SampleStats, SampleTree, SecondStats, SymbolTable, Trace};
+use super::{
+    ArmStats, CallTree, ProcessInfo, RequestCounts, SampleStats, SampleTree, SecondStats, SymbolTable, Trace, Waits,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -241,6 +243,8 @@ pub struct SessionData {
     pub call_tree: CallTree,
     /// Samples.
     pub sample_tree: SampleTree,
+    /// What the sampled threads waited for.
+    pub waits: Waits,
     /// How the sampler did; rates are those of one process, counts are sums.
     pub sample_stats: SampleStats,
     /// By second after the start.

@@ -36,6 +36,44 @@ pub struct Sample {
     pub at_ns: u64,
 }
 
+/// What a thread waits for at the instant of its sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WaitsFor {
+    /// The GIL.
+    Gil(GilOwner),
+    /// The end of this system call.
+    Call(&'static str),
+}
+
+/// Who has the GIL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GilOwner {
+    /// Nobody: it is free, and who gets it is not awake yet.
+    Nobody,
+    /// One of xray's threads.
+    Xray,
+    /// Another one.
+    Thread {
+        /// What `threading.get_ident()` says of it.
+        ident: u64,
+        /// For whom it works.
+        kind: ThreadKind,
+        /// Its stack at the same instant.
+        stack: StackId,
+    },
+}
+
+/// Time that threads of one kind waited for one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// Who waited.
+    pub kind: ThreadKind,
+    /// For what.
+    pub on: WaitsFor,
+    /// Elapsed time that their samples stand for.
+    pub ns: u64,
+}
+
 /// Samples of one or more ticks, and the nodes of their stacks that were not sent before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampleBatch {
@@ -49,4 +87,6 @@ pub struct SampleBatch {
     pub names: Vec<(CallKey, Symbol)>,
     /// The samples.
     pub samples: Vec<Sample>,
+    /// What the threads waited for in them.
+    pub waits: Vec<Waited>,
 }

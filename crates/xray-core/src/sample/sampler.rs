@@ -111,12 +111,12 @@ impl Sampler<'_> {
 
     fn send(&mut self) {
         if !self.gathering.samples.is_empty() {
-            let samples = self.gathering.take();
+            let (samples, waits) = self.gathering.take();
             let stacks = &mut self.gathering.stacks;
             let (first_node, nodes, names) = stacks.unsent();
             let (nodes, names) = (nodes.to_vec(), names.to_vec());
             let epoch = stacks.epoch();
-            if self.intake.samples(SampleBatch { epoch, first_node, nodes, names, samples }) {
+            if self.intake.samples(SampleBatch { epoch, first_node, nodes, names, samples, waits }) {
                 stacks.mark_sent();
             }
         }

@@ -1,8 +1,9 @@
 //! One look at all threads: what each of them stands for.
 
-use super::batch::{Sample, Seen};
+use super::batch::{Sample, Seen, Waited, WaitsFor};
 use super::stacks::{StackId, Stacks};
 use crate::model::{ThreadKind, ThreadState};
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
 /// What is remembered of a thread between two ticks.
@@ -31,15 +32,17 @@ pub(super) struct Sums {
 pub(super) struct Gathering {
     pub(super) stacks: Stacks,
     pub(super) samples: Vec<Sample>,
+    waits: FxHashMap<(ThreadKind, WaitsFor), u64>,
     threads: HashMap<u64, Known>,
     ticks: u64,
 }
 
 impl Gathering {
-    /// Takes the samples out.
-    pub(super) fn take(&mut self) -> Vec<Sample> {
+    /// Takes the samples out, and what the threads waited for in them.
+    pub(super) fn take(&mut self) -> (Vec<Sample>, Vec<Waited>) {
         self.threads.values_mut().for_each(|thread| thread.sample = None);
-        std::mem::take(&mut self.samples)
+        let waits = self.waits.drain().map(|((kind, on), ns)| Waited { kind, on, ns }).collect();
+        (std::mem::take(&mut self.samples), waits)
     }
 
     /// Stacks have new numbers from now on; the samples must have been taken out.
@@ -101,6 +104,17 @@ impl<'a> Tick<'a> {
     /// counts for the samples that show the thread using it, half for the one before it was used and half for the
     /// one after; of a thread that is never seen using it, for none.
     pub fn push(&mut self, seen: Seen) {
+        self.add(seen);
+    }
+
+    /// Adds a thread that waits for something.
+    pub fn push_waiting(&mut self, seen: Seen, waits_for: WaitsFor) {
+        let weight_ns = self.add(seen);
+        *self.gathering.waits.entry((seen.kind, waits_for)).or_default() += weight_ns;
+    }
+
+    /// The time that it stands for.
+    fn add(&mut self, seen: Seen) -> u64 {
         let ReadAt { at_ns, weight_ns } = self.reading();
         self.sums.count += 1;
         self.sums.on_target += u64::from(seen.kind == ThreadKind::Target);
@@ -138,6 +152,7 @@ impl<'a> Tick<'a> {
             }
         }
         (known.tick, known.seen) = (*ticks, seen);
+        weight_ns
     }
 
     /// Counts a stack of one of xray's own threads, left out.
@@ -172,7 +187,7 @@ fn same(a: &Seen, b: &Seen) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::FrameAt;
+    use crate::sample::{FrameAt, GilOwner};
     use crate::trace::CallKey;
 
     const PERIOD: u64 = 10;
@@ -214,7 +229,7 @@ mod tests {
         let mut gathering = Gathering::default();
         tick(&mut gathering, 10, &[(1, ThreadState::OnCpu, 0, 0)]);
         tick(&mut gathering, 20, &[(1, ThreadState::OnCpu, 9, 1)]);
-        let first = gathering.take();
+        let (first, _) = gathering.take();
         tick(&mut gathering, 30, &[(1, ThreadState::OnCpu, 7, 2)]);
         assert_eq!(by_stack(&first)[..2], [(1, 10, 4), (1, 10, 5)]);
         assert_eq!(by_stack(&gathering.samples)[1..3], [(0, 0, 3), (1, 10, 4)], "also when the one before was sent");
@@ -232,6 +247,32 @@ mod tests {
             tick(&mut gathering, at, &[(1, state, cpu, code)]);
         }
         assert_eq!(by_stack(&gathering.samples)[..2], [(3, 30, 0), (1, 10, 9)]);
+    }
+
+    #[test]
+    fn what_threads_wait_for_adds_up_by_kind_until_it_is_taken() {
+        let mut gathering = Gathering::default();
+        let owner = WaitsFor::Gil(GilOwner::Nobody);
+        for at in 1..=3 {
+            let mut weigh = |_| 2 * PERIOD;
+            let mut tick = Tick::begin(&mut gathering, &mut weigh, at * PERIOD, PERIOD);
+            for (thread, kind, on) in [
+                (1, ThreadKind::Target, owner),
+                (2, ThreadKind::Target, owner),
+                (3, ThreadKind::Other, WaitsFor::Call("poll")),
+            ] {
+                let (state, stack) = (ThreadState::Blocked, StackId::EMPTY);
+                tick.push_waiting(Seen { thread, kind, state, trace: None, cpu_ns: 0, torn: false, stack }, on);
+            }
+            tick.end();
+        }
+        let (samples, mut waits) = gathering.take();
+        waits.sort_by_key(|waited| waited.kind);
+        let waited = |kind, on, ns| Waited { kind, on, ns };
+        let poll = WaitsFor::Call("poll");
+        assert_eq!(waits, [waited(ThreadKind::Target, owner, 120), waited(ThreadKind::Other, poll, 60)]);
+        assert_eq!(samples.iter().map(|sample| sample.weight_ns).sum::<u64>(), 180);
+        assert_eq!(gathering.take().1, []);
     }
 
     #[test]

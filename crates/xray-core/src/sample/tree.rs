@@ -98,6 +98,11 @@ impl SampleTreeBuilder {
         self.tree.is_unchanged()
     }
 
+    /// The innermost frame of a stack.
+    pub fn innermost(&self, stack: StackId) -> Option<Placed> {
+        Some(self.stacks.get(stack.node()?)?.at)
+    }
+
     /// Where a stack is in the tree; a stack without frames is nowhere.
     fn place(&mut self, stack: StackId, kind: ThreadKind) -> InTree {
         // From its innermost frame out to one whose place is known.

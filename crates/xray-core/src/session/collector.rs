@@ -4,6 +4,7 @@ use super::call_tree::CallTreeBuilder;
 use super::intake::{Outlet, nodes};
 use super::ledger::Ledger;
 use super::symbols::SymbolBook;
+use super::waits::WaitBook;
 use super::{Cost, CostMeter, FinishedTrace, Intake, RecordingConfig, RecordingSummary, SymbolSource, TraceTally};
 use crate::budget::{Budget, BudgetConfig, Usage};
 use crate::clock::Clock;
@@ -40,6 +41,7 @@ pub struct Collector<W: Write = File> {
     book: SymbolBook,
     calls: CallTreeBuilder,
     samples: SampleTreeBuilder,
+    waits: WaitBook,
     ledger: Ledger,
     /// Of the last trace: its memory is used again.
     body: TraceBody,
@@ -79,6 +81,7 @@ pub fn recording<W: Write>(
         book: SymbolBook::new(),
         calls: CallTreeBuilder::new(),
         samples: SampleTreeBuilder::default(),
+        waits: WaitBook::new(),
         ledger: Ledger::default(),
         body: TraceBody::default(),
         first_cost: Cost::default(),
@@ -229,7 +232,7 @@ impl<W: Write> Collector<W> {
     }
 
     fn add_samples(&mut self, batch: SampleBatch, symbols: &mut dyn SymbolSource) {
-        let SampleBatch { epoch, first_node, nodes, names, samples } = batch;
+        let SampleBatch { epoch, first_node, nodes, names, samples, waits } = batch;
         let unnamed = names.into_iter().map(|(key, symbol)| u64::from(!self.book.add(key, symbol))).sum::<u64>();
         let lost = self.book.learn(nodes.iter().map(|node| node.frame.code), symbols);
         let counters = self.intake.counters();
@@ -245,6 +248,9 @@ impl<W: Write> Collector<W> {
         let full: u64 =
             samples.iter().filter(|sample| !self.samples.add(sample, other)).map(|sample| sample.count).sum();
         counters.lose(LossKind::SampleTreeFull, full);
+        for waited in &waits {
+            self.waits.add(waited, &self.samples, &mut self.book, symbols);
+        }
     }
 
     /// Looks at what xray costs, and tells how it goes.
@@ -297,6 +303,7 @@ impl<W: Write> Collector<W> {
         let mut delta = self.ledger.take(self.clock.unix_ns());
         delta.call_tree = self.calls.take();
         delta.sample_tree = self.samples.take();
+        delta.waits = self.waits.take();
         let written = self.writer.delta(&delta);
         self.check(written);
     }

@@ -10,6 +10,7 @@ mod counters;
 mod intake;
 mod ledger;
 mod symbols;
+mod waits;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -80,6 +81,9 @@ pub struct FinishedTrace {
 pub trait SymbolSource: Send {
     /// The symbols of these keys, in their order; at most [`crate::limits::SYMBOL_BATCH`] keys at a time.
     fn resolve(&mut self, keys: &[CallKey]) -> Vec<Symbol>;
+
+    /// The name of a running thread, by what `threading.get_ident()` says of it.
+    fn thread_name(&mut self, ident: u64) -> Option<String>;
 }
 
 /// CPU times, each since an arbitrary start.

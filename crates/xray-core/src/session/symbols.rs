@@ -133,6 +133,10 @@ mod tests {
             self.asked.push(keys.len());
             keys.iter().map(|key| symbol(SymbolKind::Function, key.0.to_string())).collect()
         }
+
+        fn thread_name(&mut self, _: u64) -> Option<String> {
+            None
+        }
     }
 
     #[test]
@@ -165,6 +169,10 @@ mod tests {
         impl SymbolSource for Silent {
             fn resolve(&mut self, _: &[CallKey]) -> Vec<Symbol> {
                 Vec::new()
+            }
+
+            fn thread_name(&mut self, _: u64) -> Option<String> {
+                None
             }
         }
         let mut book = SymbolBook::new();

@@ -63,6 +63,10 @@ impl SymbolSource for Names {
         };
         keys.iter().map(symbol).collect()
     }
+
+    fn thread_name(&mut self, ident: u64) -> Option<String> {
+        Some(format!("thread {ident}"))
+    }
 }
 
 /// CPU clocks that stand where they are put.

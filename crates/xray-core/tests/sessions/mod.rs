@@ -128,6 +128,19 @@ fn sample_tree(symbols: usize) -> impl Strategy<Value = SampleTree> {
     })
 }
 
+fn waits(symbols: usize) -> impl Strategy<Value = Waits> {
+    let kinds = prop::sample::select(vec![ThreadKind::Target, ThreadKind::Background, ThreadKind::Other]);
+    let symbol = || any::<prop::sample::Index>().prop_map(move |index| SymbolId(index.index(symbols) as u32));
+    let holder = (kinds.clone(), symbol(), symbol(), 0_u32..3).prop_map(|(kind, thread, function, line)| GilHolder {
+        kind,
+        thread,
+        function,
+        line,
+    });
+    let on = prop_oneof![option::of(holder).prop_map(WaitedOn::Gil), symbol().prop_map(WaitedOn::Call)];
+    btree_map((kinds, on).prop_map(|(kind, on)| Wait { kind, on }), number(), 0..6)
+}
+
 fn trace(symbols: usize) -> impl Strategy<Value = Trace> {
     let nodes = vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), number()), 1..12);
     let timeline = vec((any::<prop::sample::Index>(), number(), number()), 0..6);
@@ -257,8 +270,8 @@ pub(crate) fn session() -> impl Strategy<Value = SessionData> {
                 table.intern(symbol);
             });
             let size = table.entries().len();
-            (call_tree(size), sample_tree(size), vec(trace(size), 0..8)).prop_map(
-                move |(call_tree, sample_tree, traces)| {
+            (call_tree(size), sample_tree(size), waits(size), vec(trace(size), 0..8)).prop_map(
+                move |(call_tree, sample_tree, waits, traces)| {
                     let (stopped_by, recovered, n, ended) = facts;
                     let (processes, series, loss, decisions, notes) = lists.clone();
                     SessionData {
@@ -279,6 +292,7 @@ pub(crate) fn session() -> impl Strategy<Value = SessionData> {
                         traces,
                         call_tree,
                         sample_tree,
+                        waits,
                         sample_stats: SampleStats {
                             count: n[0],
                             threads: n[1],

@@ -278,6 +278,33 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
+class GilHolder:
+    """Who had the GIL while others waited for it: a thread by its name, and what it ran."""
+
+    thread_kind: str
+    thread: str
+    function: str
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time that threads of one kind waited ``on`` the ``gil`` or a ``system_call``.
+
+    ``holder`` is ``None`` while the GIL was free and its next owner not awake yet. ``idle`` are threads in no
+    transaction that waited for work.
+    """
+
+    thread_kind: str
+    on: str
+    ns: int
+    holder: GilHolder | None
+    call: str | None
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Second:
     """One second of the session."""
 

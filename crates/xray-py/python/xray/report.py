@@ -127,6 +127,11 @@ class Report:
         return decode(model.Samples, self._data["samples"])
 
     @functools.cached_property
+    def waits(self) -> tuple[model.Wait, ...]:
+        """What the sampled threads waited for, longest first."""
+        return tuple(decode(model.Wait, item) for item in self._data["waits"])
+
+    @functools.cached_property
     def sample_tree(self) -> model.Tree:
         """The stack samples of all threads."""
         return self._tree("samples")

@@ -1,7 +1,7 @@
 //! Names for what was recorded, read under the GIL in small batches, from the collector's thread.
 
 use super::state::STATE;
-use crate::cpython::code;
+use crate::cpython::{code, frames};
 use crate::gate;
 use pyo3::Python;
 use xray_core::model::{Symbol, SymbolKind};
@@ -24,6 +24,10 @@ impl SymbolSource for Symbols {
             }
         }
         symbols
+    }
+
+    fn thread_name(&mut self, ident: u64) -> Option<String> {
+        gate::attached(|py| frames::known_thread_name(py, ident))?
     }
 }
 

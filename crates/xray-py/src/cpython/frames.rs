@@ -179,11 +179,13 @@ fn native_id(py: Python<'_>, ident: u64) -> Option<u32> {
 
 /// Name of the thread, as `threading` knows it.
 pub(crate) fn thread_name(py: Python<'_>, ident: u64) -> String {
-    let known = thread_object(py, ident).and_then(|thread| {
-        let name = thread.getattr("_name").ok()?;
-        Some(name.cast::<PyString>().ok()?.to_string_lossy().into_owned())
-    });
-    known.unwrap_or_else(|| format!("Thread {ident}"))
+    known_thread_name(py, ident).unwrap_or_else(|| format!("Thread {ident}"))
+}
+
+/// The same; `None` when `threading` does not know it.
+pub(crate) fn known_thread_name(py: Python<'_>, ident: u64) -> Option<String> {
+    let name = thread_object(py, ident)?.getattr("_name").ok()?;
+    Some(name.cast::<PyString>().ok()?.to_string_lossy().into_owned())
 }
 
 fn thread_object(py: Python<'_>, ident: u64) -> Option<Bound<'_, PyAny>> {

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use syscalls::Sysno;
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,11 @@ pub(crate) fn core_of_thread(tid: u32) -> Option<usize> {
 /// The calling thread's core.
 pub(crate) fn own_core() -> usize {
     rustix::thread::sched_getcpu()
+}
+
+/// What a system call is called.
+pub(crate) fn name_of_call(call: u64) -> &'static str {
+    usize::try_from(call).ok().and_then(Sysno::new).map_or("an unknown system call", |call| call.name())
 }
 
 fn read(path: &str, into: &mut [u8]) -> Option<String> {

@@ -9,6 +9,7 @@ mod session;
 mod trace;
 mod tree;
 mod verdict;
+mod waits;
 mod words;
 
 pub use trace::trace;
@@ -35,6 +36,7 @@ pub fn report(data: &SessionData) -> Report {
         components: components.listed(),
         traces: trace::summaries(data),
         samples: samples(data),
+        waits: waits::waits(data),
         series: series(data),
         loss: data
             .loss

@@ -7,6 +7,7 @@ use crate::view::loss;
 use crate::view::numbers::{count, counted, decimal, duration, ms, ms_or_dash, percent, share};
 use crate::view::place::place;
 use crate::view::stacks::kind_totals;
+use crate::view::waits::{WaitRow, for_gil, in_calls};
 use crate::view::words::{clock_time, thread_kind};
 use serde::Serialize;
 
@@ -121,6 +122,23 @@ pub(super) fn kinds(samples: &TreeReport) -> Table {
     });
     let head = vec!["Threads in", "Samples", "Time", "%", "On CPU", "GIL wait", "Core wait", "Blocked"];
     Table { head, rows: rows.collect(), more: None }
+}
+
+pub(super) fn gil_waits(report: &Report, samples: &TreeReport) -> Table {
+    let rows = for_gil(report, samples, false).into_iter();
+    let row = |r: WaitRow<'_>| vec![r.threads, r.time, r.percent, name(r.on), name(r.detail), name(&r.place)];
+    let head = vec!["Threads in", "Time", "% of theirs", "Held by thread", "In", "Where"];
+    Table { head, rows: rows.map(row).collect(), more: None }
+}
+
+pub(super) fn call_waits(report: &Report, samples: &TreeReport) -> Table {
+    let rows = in_calls(report, samples, false).into_iter();
+    let row = |r: WaitRow<'_>| vec![r.threads, r.time, r.percent, name(r.on), r.detail.to_owned()];
+    Table {
+        head: vec!["Threads in", "Time", "% of theirs", "System call", "Note"],
+        rows: rows.map(row).collect(),
+        more: None,
+    }
 }
 
 pub(super) fn decisions(report: &Report) -> Table {

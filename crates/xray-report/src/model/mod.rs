@@ -33,6 +33,8 @@ pub struct Report {
     pub traces: Vec<TraceSummary>,
     /// The sampler.
     pub samples: Samples,
+    /// What the sampled threads waited for, longest first.
+    pub waits: Vec<Wait>,
     /// By second.
     pub series: Vec<Second>,
     /// What is missing.
@@ -371,6 +373,33 @@ pub struct Samples {
     pub missed: u64,
     pub torn: u64,
     pub sampler_cpu_ns: u64,
+}
+
+/// What threads of one kind waited for, as samples tell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of docs/report.schema.json, described there")]
+pub struct Wait {
+    pub thread_kind: &'static str,
+    /// `gil` or `system_call`.
+    pub on: &'static str,
+    pub ns: u64,
+    /// Who had the GIL; `None` while nobody had it, and for a system call.
+    pub holder: Option<GilHolder>,
+    /// The system call's name.
+    pub call: Option<String>,
+    /// Whether it was a thread in no transaction that waited for work.
+    pub idle: bool,
+}
+
+/// Who had the GIL.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of docs/report.schema.json, described there")]
+pub struct GilHolder {
+    pub thread_kind: &'static str,
+    pub thread: String,
+    pub function: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
 }
 
 /// One second.

@@ -8,6 +8,7 @@ use crate::model::{Report, TreeReport};
 use crate::view::numbers::{count, duration, ms, percent, share};
 use crate::view::place::place;
 use crate::view::stacks::{Direction, Pruning, StackRow, kind_totals, stacks, title};
+use crate::view::waits::{for_gil, in_calls};
 use crate::view::words::{sampling, thread_kind};
 
 /// Lines of a tree inside the report.
@@ -24,6 +25,7 @@ pub(crate) fn sections(page: &mut Page, report: &Report, samples: &TreeReport, c
     page.heading("Samples by thread kind");
     kinds(page, samples);
     page.remark(sampling(report));
+    waits(page, report, samples);
     for direction in [Direction::TopDown, Direction::BottomUp] {
         part(page, samples, Some("target"), direction, IN_REPORT);
     }
@@ -81,6 +83,37 @@ fn kinds(page: &mut Page, tree: &TreeReport) {
         );
     }
     table.draw(page);
+}
+
+fn waits(page: &mut Page, report: &Report, samples: &TreeReport) {
+    let full = page.full();
+    for (title, on, detail, rows) in [
+        ("Waited for the GIL", "Held by thread", "In", for_gil(report, samples, full)),
+        ("Blocked", "System call", "Note", in_calls(report, samples, full)),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        page.heading(title);
+        let mut columns = vec![
+            Column::word("Threads in", 0),
+            Column::number("Time", 1),
+            Column::number("% of theirs", 0),
+            Column::name(on, 0),
+            Column::name(detail, 0),
+        ];
+        let with_place = rows.iter().any(|row| !row.place.is_empty());
+        if with_place {
+            columns.push(Column::place("Where", 2));
+        }
+        let mut table = Table::new(columns);
+        for row in rows {
+            let place = with_place.then(|| Span::new(row.place, page.theme().faint));
+            let cells = [row.threads, row.time, row.percent, row.on.to_owned(), row.detail.to_owned()];
+            table.row(cells.map(Span::plain).into_iter().chain(place).collect(), vec![]);
+        }
+        table.draw(page);
+    }
 }
 
 fn part(page: &mut Page, tree: &TreeReport, kind: Option<&str>, direction: Direction, lines: usize) {

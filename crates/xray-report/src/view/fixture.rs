@@ -172,6 +172,22 @@ pub(crate) fn report() -> Report {
             torn: 0,
             sampler_cpu_ns: 310 * MS,
         },
+        waits: vec![
+            Wait { call: Some("epoll_wait".into()), idle: true, ..wait("other", "system_call", 30_000) },
+            Wait {
+                holder: Some(GilHolder {
+                    thread_kind: "other",
+                    thread: "hog".into(),
+                    function: "spin".into(),
+                    file: Some("/srv/blog/hog.py".into()),
+                    line: Some(12),
+                }),
+                ..wait("target", "gil", 4_800)
+            },
+            Wait { call: Some("recvfrom".into()), ..wait("target", "system_call", 1_200) },
+            wait("target", "gil", 120),
+            Wait { call: Some("futex".into()), ..wait("web", "system_call", 3) },
+        ],
         series: (0..20)
             .map(|t| Second {
                 t_s: t,
@@ -202,6 +218,10 @@ pub(crate) fn report() -> Report {
             },
         ],
     }
+}
+
+fn wait(thread_kind: &'static str, on: &'static str, ms: u64) -> Wait {
+    Wait { thread_kind, on, ns: ms * MS, holder: None, call: None, idle: false }
 }
 
 pub(crate) fn node(parent: i64, name: &str, calls: u64) -> TraceNode {

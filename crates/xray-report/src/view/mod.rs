@@ -14,4 +14,5 @@ pub(crate) mod place;
 pub(crate) mod rest;
 pub(crate) mod seconds;
 pub(crate) mod stacks;
+pub(crate) mod waits;
 pub(crate) mod words;

@@ -167,6 +167,7 @@ impl Delta {
             series,
             call_tree: crate::model::CallTree::default(),
             sample_tree: SampleTree::default(),
+            waits: crate::model::Waits::new(),
             sample_stats: self.stats.into(),
             loss: self.loss.into_iter().map(loss).collect::<Result<_, ChunkError>>()?,
             decisions: self.decisions.into_iter().map(Decision::into_model).collect::<Result<_, _>>()?,

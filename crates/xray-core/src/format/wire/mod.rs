@@ -12,6 +12,7 @@ mod sample;
 mod session;
 mod symbol;
 mod trace;
+mod wait;
 
 pub(super) use aggregate::{CallTree, Delta, Second};
 pub(super) use arguments::Arguments;
@@ -20,6 +21,7 @@ pub(super) use sample::SampleTree;
 pub(super) use session::{Decision, End, Ended, Note, Session};
 pub(super) use symbol::{Symbol, Symbols};
 pub(super) use trace::Trace;
+pub(super) use wait::{Wait, Waits};
 
 use super::error::ChunkError;
 use serde::Serialize;
@@ -47,11 +49,13 @@ pub enum Kind {
     End = 8,
     /// What marked functions were called with, in the trace before it.
     Arguments = 9,
+    /// What was added to what threads waited for.
+    Waits = 10,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Session,
         Self::Process,
         Self::Symbols,
@@ -61,6 +65,7 @@ impl Kind {
         Self::SampleTree,
         Self::End,
         Self::Arguments,
+        Self::Waits,
     ];
 
     /// As `xray dump` prints it.
@@ -75,6 +80,7 @@ impl Kind {
             Self::SampleTree => "sample_tree",
             Self::End => "end",
             Self::Arguments => "arguments",
+            Self::Waits => "waits",
         }
     }
 }

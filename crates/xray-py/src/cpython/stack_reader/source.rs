@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xray_core::clock::Clock;
 use xray_core::model::{Symbol, ThreadState};
-use xray_core::sample::{FrameAt, Seen, SourceClosed, StackId, StackSource, Stacks, Tick};
+use xray_core::sample::{FrameAt, GilOwner, Seen, SourceClosed, StackId, StackSource, Stacks, Tick, WaitsFor};
 use xray_core::trace::CallKey;
 
 /// Tries to copy the stack of the one thread that may be running Python code meanwhile.
@@ -72,6 +72,8 @@ struct Thread {
     words: StateWords,
     /// What it did when it was looked at last.
     state: ThreadState,
+    /// The system call that it was in then, if it was blocked.
+    call: Option<&'static str>,
     /// The reference to its transaction in the context that it is in; 0 for none.
     reference: usize,
     kept: Kept,
@@ -310,8 +312,8 @@ impl MemoryStackSource {
         Ok(OwnStack { name: self.threads[at].name, gil, words, frames })
     }
 
-    /// What each thread does.
-    fn look_at_states(&mut self) {
+    /// What each thread does; who has the GIL meanwhile.
+    fn look_at_states(&mut self) -> Option<Gil> {
         let mut preempted = Preempted::default();
         let gil = self.interpreter.gil();
         let holds = |gil: &Option<Gil>, thread: &Thread| gil.is_none_or(|gil| gil.last_holder == thread.name.at);
@@ -323,8 +325,9 @@ impl MemoryStackSource {
                 continue;
             }
             let before = thread.state;
-            thread.state =
+            let looked =
                 states::look(thread.name.tid, thread.cpu_ns, moved, |address| interpreter.is_waited_on(address));
+            (thread.state, thread.call) = (looked.state, looked.call);
             if before == ThreadState::WaitingForGil
                 && states::still_waits(thread.state, used_ns)
                 && !holds(&gil, thread)
@@ -337,6 +340,20 @@ impl MemoryStackSource {
         }
         if let Some(thread) = preempted.thread().and_then(|at| threads.get_mut(at)) {
             thread.state = ThreadState::OnCpu;
+        }
+        gil
+    }
+
+    /// Who has the GIL.
+    fn owner(&self, gil: Option<Gil>) -> GilOwner {
+        let gil = gil.filter(|gil| gil.locked);
+        match gil.and_then(|gil| self.threads.iter().find(|thread| thread.name.at == gil.last_holder)) {
+            None => GilOwner::Nobody,
+            Some(thread) if thread.own => GilOwner::Xray,
+            Some(thread) => {
+                let kind = (self.label)(thread.reference).kind;
+                GilOwner::Thread { ident: thread.name.ident, kind, stack: thread.kept.stack }
+            }
         }
     }
 
@@ -371,7 +388,7 @@ impl MemoryStackSource {
         }
     }
 
-    fn give(&mut self, at: usize, certain: bool, tick: &mut Tick<'_>) {
+    fn give(&mut self, at: usize, certain: bool, owner: GilOwner, tick: &mut Tick<'_>) {
         let thread = &mut self.threads[at];
         if thread.now.gone {
             return;
@@ -387,7 +404,7 @@ impl MemoryStackSource {
             (thread.kept.stack, thread.kept.torn) = (StackId::EMPTY, true);
         }
         let label = (self.label)(thread.reference);
-        tick.push(Seen {
+        let seen = Seen {
             thread: thread.name.id,
             kind: label.kind,
             state: thread.state,
@@ -395,7 +412,12 @@ impl MemoryStackSource {
             cpu_ns: thread.now.used_ns,
             torn: thread.kept.torn,
             stack: thread.kept.stack,
-        });
+        };
+        match (thread.state, thread.call) {
+            (ThreadState::WaitingForGil, _) => tick.push_waiting(seen, WaitsFor::Gil(owner)),
+            (ThreadState::Blocked, Some(call)) => tick.push_waiting(seen, WaitsFor::Call(call)),
+            _ => tick.push(seen),
+        }
     }
 }
 
@@ -418,9 +440,10 @@ impl StackSource for MemoryStackSource {
                 break;
             }
         }
-        self.look_at_states();
+        let gil = self.look_at_states();
+        let owner = self.owner(gil);
         for at in 0..self.threads.len() {
-            self.give(at, certain, tick);
+            self.give(at, certain, owner, tick);
         }
         for (key, symbol) in self.codes.take_names() {
             tick.stacks().name(key, symbol);
@@ -439,6 +462,7 @@ impl Thread {
             plan: Plan::default(),
             words: StateWords::default(),
             state: ThreadState::Unknown,
+            call: None,
             reference: 0,
             kept: Kept::default(),
             now: Now::default(),

@@ -8,10 +8,18 @@ use crate::os::doing::{self, Doing};
 use crate::os::thread;
 use xray_core::model::ThreadState;
 
+/// What a thread does, and in which system call it sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Looked {
+    pub(super) state: ThreadState,
+    pub(super) call: Option<&'static str>,
+}
+
 /// Looks at a thread whose CPU clock was at `cpu_ns` a moment ago; it `moved` since the last tick. `is_gil` knows the
 /// addresses that those sleep on who wait for the GIL.
-pub(super) fn look(tid: u32, cpu_ns: u64, moved: bool, is_gil: impl Fn(u64) -> bool) -> ThreadState {
-    match doing::of_thread(tid) {
+pub(super) fn look(tid: u32, cpu_ns: u64, moved: bool, is_gil: impl Fn(u64) -> bool) -> Looked {
+    let doing = doing::of_thread(tid);
+    let state = match doing {
         Some(Doing::Sleeps { call, argument }) if call == libc::SYS_futex as u64 && is_gil(argument) => {
             ThreadState::WaitingForGil
         }
@@ -21,7 +29,13 @@ pub(super) fn look(tid: u32, cpu_ns: u64, moved: bool, is_gil: impl Fn(u64) -> b
         // The kernel does not tell: a thread that has run since the last tick counts as one that runs.
         None if moved => ThreadState::OnCpu,
         None => ThreadState::Blocked,
-    }
+    };
+    let call = match doing {
+        Some(Doing::Sleeps { call, .. }) if state == ThreadState::Blocked => Some(doing::name_of_call(call)),
+        Some(Doing::SleepsElsewhere) => Some("outside of system calls"),
+        _ => None,
+    };
+    Looked { state, call }
 }
 
 /// Whether a thread in this state must run before it is in another one.

@@ -1,15 +1,20 @@
 //! A thread outside the requests that keeps the GIL: requests take much longer than they compute.
 
-use super::limits::{RIVAL_BUSY, UNDISTURBED_CPU, WAIT_NS};
+use super::limits::{GIL_WAIT, ONE_HOLDER, RIVAL_BUSY, SAMPLES_TO_CONTRADICT, UNDISTURBED_CPU, WAIT_NS};
 use super::{Evidence, Found, percent};
+use crate::build::notes::samples_need_gil;
 use crate::model::Finding;
 use crate::view::numbers::duration;
 use crate::view::place::place;
 use std::collections::{BTreeMap, BTreeSet};
-use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind, ThreadState};
+use xray_core::model::{SampleTreeNode, SessionData, SymbolId, ThreadKind, ThreadState, WaitedOn};
 
 pub(super) fn find(evidence: &Evidence<'_>) -> Option<Found> {
     let data = evidence.data;
+    if !samples_need_gil(data) && evidence.samples.count >= SAMPLES_TO_CONTRADICT {
+        // These samples say who waits for the GIL, and who has it: nothing has to be inferred.
+        return seen(data);
+    }
     let (wall_ns, cpu_ns) = means(data)?;
     if cpu_ns >= UNDISTURBED_CPU * wall_ns || wall_ns - cpu_ns < WAIT_NS {
         return None;
@@ -34,6 +39,46 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Found> {
         "Requests wait {} of their time while another thread holds the GIL in {} ({at}).",
         percent(share),
         symbol.name
+    );
+    Some(Found { headline, finding: Finding { code: "gil_contention", text, component: None, share } })
+}
+
+/// What samples saw: requests that wait for the GIL, which one thread outside the requests has for most of that time.
+fn seen(data: &SessionData) -> Option<Found> {
+    let sampled_ns = data.sample_tree.nodes.iter().filter(|node| node.kind == ThreadKind::Target);
+    let sampled_ns = sampled_ns.fold(0_u64, |sum, node| sum.saturating_add(node.self_ns));
+    let (mut waited_ns, mut by_thread) = (0_u64, BTreeMap::<_, BTreeMap<_, u64>>::new());
+    for (wait, ns) in data.waits.iter().filter(|(wait, _)| wait.kind == ThreadKind::Target) {
+        let WaitedOn::Gil(holder) = wait.on else { continue };
+        waited_ns = waited_ns.saturating_add(*ns);
+        if let Some(holder) = holder.filter(|holder| matches!(holder.kind, ThreadKind::Background | ThreadKind::Other))
+        {
+            let sum = by_thread.entry(holder.thread).or_default().entry((holder.function, holder.line)).or_default();
+            *sum = sum.saturating_add(*ns);
+        }
+    }
+    let held_ns = |places: &BTreeMap<_, u64>| places.values().fold(0_u64, |sum, ns| sum.saturating_add(*ns));
+    let (thread, places) = by_thread.into_iter().max_by_key(|(_, places)| held_ns(places))?;
+    let by_one = held_ns(&places) as f64 / waited_ns.max(1) as f64;
+    let share = (waited_ns as f64 / sampled_ns.max(1) as f64).min(1.0);
+    let (wall_ns, _) = means(data)?;
+    if share < GIL_WAIT || by_one < ONE_HOLDER || share * wall_ns < WAIT_NS {
+        return None;
+    }
+    let (function, line) = places.into_iter().max_by_key(|(_, ns)| *ns)?.0;
+    let (thread, function) = (&data.symbols[thread].name, &data.symbols[function]);
+    let at = place(Some(&function.file), Some(if line > 0 { line } else { function.line }));
+    let text = format!(
+        "GIL contention: requests wait for the GIL for {} of their time; for {} of that, thread {thread} has it, most \
+         often in {} ({at}).",
+        percent(share),
+        percent(by_one),
+        function.name
+    );
+    let headline = format!(
+        "Requests wait {} of their time for the GIL, which thread {thread} holds in {} ({at}).",
+        percent(share),
+        function.name
     );
     Some(Found { headline, finding: Finding { code: "gil_contention", text, component: None, share } })
 }

@@ -43,3 +43,8 @@ pub(super) const RIVAL_BUSY: f64 = 0.25;
 pub(super) const UNDISTURBED_CPU: f64 = 0.7;
 /// Waiting of one request from which a rival matters, in nanoseconds: the interpreter's switch interval.
 pub(super) const WAIT_NS: f64 = 5e6;
+
+/// Part of their time for which requests wait for the GIL from which that is what makes them slow.
+pub(super) const GIL_WAIT: f64 = 0.25;
+/// Part of that for which one thread outside the requests has it: below, they wait for each other.
+pub(super) const ONE_HOLDER: f64 = 0.5;

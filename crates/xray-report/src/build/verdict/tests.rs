@@ -103,6 +103,12 @@ impl Story {
         }
     }
 
+    /// Time of all samples in matching requests.
+    fn target_time(&self) -> u64 {
+        let nodes = self.samples.clone().into_preorder();
+        nodes.iter().filter(|node| node.kind == ThreadKind::Target).map(|node| node.self_ns).sum()
+    }
+
     fn report(mut self) -> Report {
         self.data.sample_tree.nodes = self.samples.into_preorder();
         report(&self.data)
@@ -154,6 +160,7 @@ fn empty(symbols: SymbolTable) -> SessionData {
         traces: Vec::new(),
         call_tree: CallTree::default(),
         sample_tree: SampleTree::default(),
+        waits: Waits::new(),
         sample_stats: SampleStats { rate_hz: 100, ticks: 2_000, active_ns: 20_000 * MS, ..SampleStats::default() },
         series: BTreeMap::new(),
         loss: Vec::new(),
@@ -444,6 +451,32 @@ fn a_thread_that_hogs_the_gil_is_found_and_the_statements_are_not_blamed() {
     assert_eq!(code, "gil_contention");
     assert!(text.contains("score (faults/trending.py:17)") && text.contains("80 %"), "{text}");
     assert!(report.verdict.text.contains("score"), "{}", report.verdict.text);
+}
+
+/// Where samples see who waits for the GIL, that counts, not who was busy.
+#[test]
+fn a_sampler_without_the_gil_names_the_thread_that_has_it() {
+    let slow = |held_by: ThreadKind, waited_ms: u64| {
+        let mut story = contended();
+        story.gil_free();
+        hog(&mut story, 80);
+        let time = story.target_time();
+        let function = story.data.symbols.intern(function("score", "/srv/blog/blog/faults/trending.py", 13));
+        let thread = story.data.symbols.intern(symbol(SymbolKind::Thread, "trending", "", 0));
+        let holder = GilHolder { kind: held_by, thread, function, line: 17 };
+        for (on, ns) in [(WaitedOn::Gil(Some(holder)), waited_ms * time / 100), (WaitedOn::Gil(None), time / 100)] {
+            story.data.waits.insert(Wait { kind: ThreadKind::Target, on }, ns);
+        }
+        story.report()
+    };
+    let report = slow(ThreadKind::Other, 69);
+    let (code, text) = only(&report);
+    assert_eq!(code, "gil_contention");
+    assert!(text.contains("70 % of their time") && text.contains("thread trending has it"), "{text}");
+    assert!(report.verdict.text.contains("score (faults/trending.py:17)"), "{}", report.verdict.text);
+    let contends = |report: Report| report.verdict.findings.iter().any(|finding| finding.code == "gil_contention");
+    assert!(!contends(slow(ThreadKind::Other, 5)), "a busy thread that does not have the GIL");
+    assert!(!contends(slow(ThreadKind::Target, 69)), "they wait for each other");
 }
 
 #[test]
