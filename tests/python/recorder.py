@@ -136,10 +136,12 @@ class Recorder:
             transaction.of = of
         return transaction
 
-    def begin_answer(self, app, scope, send, name_last):
+    def begin_answer(self, app, scope, send, name_early, name_last):
         if scope["type"] not in ("http", "websocket"):
             return None
         transaction = self.begin_request(scope.get("asgi"))
+        if transaction is not None and self.is_recording:
+            name_early(app, transaction, scope)
         return transaction and Answer(app, transaction, scope, send, name_last)
 
     def current_request(self):

@@ -99,9 +99,10 @@ mod _xray {
         app: Bound<'py, PyAny>,
         scope: Bound<'py, PyAny>,
         send: Bound<'py, PyAny>,
+        name_early: &Bound<'py, PyAny>,
         name_last: Bound<'py, PyAny>,
-    ) -> Option<Bound<'py, Answer>> {
-        answer::begin(app, scope, send, name_last)
+    ) -> PyResult<Option<Bound<'py, Answer>>> {
+        answer::begin(app, scope, send, name_early, name_last)
     }
 
     #[pyfunction]

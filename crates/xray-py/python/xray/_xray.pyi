@@ -91,12 +91,16 @@ def begin_request(of: object = None) -> Transaction | None:
     """
 
 def begin_answer(
-    app: object, scope: MutableMapping[str, Any], send: Callable[[Any], Any], name_last: Callable[..., None]
+    app: object,
+    scope: MutableMapping[str, Any],
+    send: Callable[[Any], Any],
+    name_early: Callable[..., None],
+    name_last: Callable[..., None],
 ) -> Answer | None:
     """Begin the transaction of a request or websocket of an ASGI application.
 
-    None inside one, when the agent is off, and for what is neither. ``name_last(app, transaction, scope)`` names it at
-    its end if nothing else has.
+    None inside one, when the agent is off, and for what is neither. ``name_early(app, transaction, scope)`` names it at
+    once while a session records, ``name_last`` at its end if nothing else has.
     """
 
 def current_request() -> Transaction | None:

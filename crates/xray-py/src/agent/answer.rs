@@ -10,7 +10,7 @@ use crate::agent::text::Text;
 use crate::agent::transaction::{self, Transaction};
 use crate::cpython::coroutine;
 use crate::cpython::gil_cell::GilCell;
-use pyo3::exceptions::PyGeneratorExit;
+use pyo3::exceptions::{PyException, PyGeneratorExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use pyo3::{PyTraverseError, PyVisit, intern};
@@ -40,26 +40,25 @@ pub(crate) struct Answer {
 }
 
 /// Begins the transaction of a request or websocket; `None` inside one, and for what is neither.
+///
+/// `name_early(app, transaction, scope)` names it while a session records, before the application runs.
 pub(crate) fn begin<'py>(
     app: Bound<'py, PyAny>,
     scope: Bound<'py, PyAny>,
     send: Bound<'py, PyAny>,
+    name_early: &Bound<'py, PyAny>,
     name_last: Bound<'py, PyAny>,
-) -> Option<Bound<'py, Answer>> {
+) -> PyResult<Option<Bound<'py, Answer>>> {
     let py = scope.py();
-    let kind = entry(&scope, intern!(py, "type"))?;
-    let protocol = match text(&kind)? {
-        "http" => Protocol::Http,
-        "websocket" => Protocol::WebSocket { accepted: false },
-        _ => return None,
-    };
+    let Some(protocol) = protocol_of(&scope) else { return Ok(None) };
     // What tells one request from another: servers make this entry of a scope anew for each request, and whoever copies
     // the scope on its way copies the reference.
     let of = entry(&scope, intern!(py, "asgi")).map_or(0, |of| of.as_ptr() as usize);
     // Both fail only without memory: the application goes on without a transaction.
-    let transaction = transaction::begin_request(py, of).ok()??;
+    let Ok(Some(transaction)) = transaction::begin_request(py, of) else { return Ok(None) };
     if state::is_recording() {
         note_request(transaction.get(), &scope, protocol);
+        unless_interrupted(py, name_early.call1((&app, &transaction, &scope)))?;
     }
     let answer = Answer {
         transaction: transaction.unbind(),
@@ -69,7 +68,20 @@ pub(crate) fn begin<'py>(
         app: app.unbind(),
         protocol: GilCell::new(protocol),
     };
-    Bound::new(py, answer).ok()
+    Ok(Bound::new(py, answer).ok())
+}
+
+fn protocol_of(scope: &Bound<'_, PyAny>) -> Option<Protocol> {
+    match text(&entry(scope, intern!(scope.py(), "type"))?)? {
+        "http" => Some(Protocol::Http),
+        "websocket" => Some(Protocol::WebSocket { accepted: false }),
+        _ => None,
+    }
+}
+
+/// What a function that gives names raises stays here, unless it is something else that comes at this moment.
+fn unless_interrupted(py: Python<'_>, named: PyResult<Bound<'_, PyAny>>) -> PyResult<()> {
+    named.map(drop).or_else(|error| if error.is_instance_of::<PyException>(py) { Ok(()) } else { Err(error) })
 }
 
 fn note_request(transaction: &Transaction, scope: &Bound<'_, PyAny>, protocol: Protocol) {
@@ -112,7 +124,13 @@ impl Answer {
         if !is_last {
             return awaited;
         }
-        let awaited = awaited.inspect_err(|error| this.end_with(error.value(py)))?;
+        let awaited = match awaited {
+            Ok(awaited) => awaited,
+            Err(error) => {
+                this.end_with(error.value(py))?;
+                return Err(error);
+            }
+        };
         let steps = if coroutine::is_coroutine(&awaited) {
             awaited
         } else {
@@ -126,32 +144,34 @@ impl Answer {
     }
 
     /// Ends it by the exception that ended the application's call.
-    pub(crate) fn end_with(&self, error: &Bound<'_, PyAny>) {
+    pub(crate) fn end_with(&self, error: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = error.py();
         let transaction = self.transaction.get();
         if transaction.ended(py) {
-            return;
+            return Ok(());
         }
         if error.is_instance_of::<PyGeneratorExit>() {
             // Nobody awaits the application any more, since nobody knows when.
             self.abandon(py);
-            return;
+            return Ok(());
         }
         self.note_error(error);
-        self.end(py);
+        self.end(py)
     }
 
     /// Ends it, named for certain.
-    pub(crate) fn end(&self, py: Python<'_>) {
+    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<()> {
         let transaction = self.transaction.bind(py);
         if transaction.get().ended(py) {
-            return;
+            return Ok(());
         }
-        if !transaction.get().named(py) {
-            // Its errors are caught where it is written.
-            let _ = self.name_last.bind(py).call1((&self.app, transaction, &self.scope));
-        }
+        let named = if transaction.get().named(py) {
+            Ok(())
+        } else {
+            unless_interrupted(py, self.name_last.bind(py).call1((&self.app, transaction, &self.scope)))
+        };
         Transaction::end(transaction);
+        named
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

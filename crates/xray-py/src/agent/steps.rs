@@ -62,9 +62,9 @@ impl Steps {
                 let result = step();
                 match &result {
                     Ok(PySendResult::Next(_)) => {}
-                    Ok(PySendResult::Return(_)) => answer.get().end(py),
-                    Err(error) if error.is_instance_of::<PyStopIteration>(py) => answer.get().end(py),
-                    Err(error) => answer.get().end_with(error.value(py)),
+                    Ok(PySendResult::Return(_)) => answer.get().end(py)?,
+                    Err(error) if error.is_instance_of::<PyStopIteration>(py) => answer.get().end(py)?,
+                    Err(error) => answer.get().end_with(error.value(py))?,
                 }
                 return result;
             }

@@ -22,6 +22,11 @@ impl<T> GilCell<T> {
         Self { value: UnsafeCell::new(value), borrowed: Cell::new(false) }
     }
 
+    /// The value, for its only owner.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
     /// Runs `body` on the value; `None` when the caller is already inside (a finaliser that ran in the middle): xray
     /// then does nothing rather than something wrong.
     pub(crate) fn with<R>(&self, _py: Python<'_>, body: impl FnOnce(&mut T) -> R) -> Option<R> {

@@ -8,7 +8,7 @@ call at the latest, however that ends.
 from __future__ import annotations
 
 from xray._traceback import drop_own_frame
-from xray._xray import begin_answer, recording
+from xray._xray import begin_answer
 from xray.integrations._inside import application_in, is_named_inside, name_of
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
@@ -74,7 +74,7 @@ class ASGIApplication:
         return getattr(self.__wrapped__, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
-        answer = begin_answer(self._xray_inside, scope, send, self._xray_name_last)
+        answer = begin_answer(self._xray_inside, scope, send, self._xray_name_early, self._xray_name_last)
         if answer is None:
             try:
                 return await self.__wrapped__(scope, receive, send)
@@ -83,8 +83,6 @@ class ASGIApplication:
                 raise
         if not self._xray_named_inside:
             answer.transaction.set_name(self._xray_name)
-        elif recording():
-            self._xray_name_early(self._xray_inside, answer.transaction, scope)
         try:
             return await self.__wrapped__(scope, receive, answer.send)
         except BaseException as error:

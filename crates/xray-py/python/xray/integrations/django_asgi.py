@@ -26,7 +26,7 @@ def begin_in_handler() -> None:
 
 def _call(original: Callable[..., Any]) -> Callable[..., Any]:
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        answer = begin_answer(self, scope, send, _name_early)
+        answer = begin_answer(self, scope, send, _name_early, _name_early)
         if answer is None:
             outer = answering_request(scope.get("asgi"))
             if outer is not None and not outer.named and recording():
@@ -36,8 +36,6 @@ def _call(original: Callable[..., Any]) -> Callable[..., Any]:
             except BaseException as error:
                 drop_own_frame(error)
                 raise
-        if recording():
-            _name_early(self, answer.transaction, scope)
         try:
             return await original(self, scope, receive, answer.send)
         except BaseException as error:

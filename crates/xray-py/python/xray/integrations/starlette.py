@@ -51,7 +51,7 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
     known = names.known_applications.by_id
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        answer = begin_answer(self, scope, send, names.set_last)
+        answer = begin_answer(self, scope, send, names.set_early, names.set_last)
         if answer is None:
             if scope["type"] == "lifespan":
                 names.known_applications.add(self)
@@ -64,8 +64,6 @@ def call(original: Callable[..., Any]) -> Callable[..., Any]:
                 raise
         if id(self) not in known:
             names.known_applications.add(self)
-        if recording():
-            names.set_early(self, answer.transaction, scope)
         try:
             return await original(self, scope, receive, answer.send)
         except BaseException as error:

@@ -99,11 +99,13 @@ pub(crate) fn thread_ident() -> u64 {
 /// What an earlier request has left open in this context was never closed by its server. It ends here: it must not
 /// swallow this one, nor stay for ever.
 pub(crate) fn begin_request(py: Python<'_>, of: usize) -> PyResult<Option<Bound<'_, Transaction>>> {
-    if current_request(py).is_some() {
-        return Ok(None);
-    }
-    while let Some(left) = current(py).filter(|left| left.get().request.is_some()) {
-        Transaction::abandon(&left);
+    if of_context(py).is_some() {
+        if current_request(py).is_some() {
+            return Ok(None);
+        }
+        while let Some(left) = current(py).filter(|left| left.get().request.is_some()) {
+            Transaction::abandon(&left);
+        }
     }
     begin_with(py, TransactionKind::Web, Some(of), false)
 }
@@ -506,7 +508,9 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // Python drops it with the GIL held.
-        Python::try_attach(|py| self.lose(py));
+        if !self.open.get_mut().ended {
+            // Python drops it with the GIL held.
+            Python::try_attach(|py| self.lose(py));
+        }
     }
 }
