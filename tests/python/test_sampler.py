@@ -190,6 +190,29 @@ done = True
     assert seen["report"]["samples"]["threads"] >= 6
 
 
+def test_the_sampler_takes_no_more_than_its_turn(run):
+    """It asks for short turns on a core: for itself only, with the policy and priority that it was born with."""
+    finished = run(
+        PRELUDE
+        + """
+import os
+def threads():
+    found = {}
+    for tid in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{tid}/comm") as comm:
+            name = comm.read().strip()
+        found[name] = os.sched_getscheduler(int(tid)), os.getpriority(os.PRIO_PROCESS, int(tid))
+    return found
+seen = {}
+sampled(lambda: seen.update(threads()) or time.sleep(0.1), 0.5)
+assert "xray-sampler" in seen, seen
+here = os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0)
+assert set(seen.values()) == {here}, seen
+"""
+    )
+    assert json.loads(finished.stdout)["report"]["samples"]["count"] > 0
+
+
 def test_where_the_layout_is_not_known_the_gil_is_held(run):
     """Code watchers are all taken: nothing would tell when code is freed."""
     if sys.version_info < (3, 12):

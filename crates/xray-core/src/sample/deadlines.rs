@@ -11,26 +11,25 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// The ticks of one rate; the grid starts anew when the rate changes.
 #[derive(Debug)]
 pub(super) struct Deadlines {
+    /// The instants are a function of this and the number of the period.
     seed: u64,
-    /// Ticks so far: the instant is a function of the seed and this.
-    count: u64,
     hz: u32,
     start_ns: u64,
     /// Number of the period that the next tick is for.
     next: u64,
-    /// Number of the period that the last tick was in.
-    last: Option<u64>,
+    /// Number of the first period that no tick stands for.
+    open: u64,
 }
 
 impl Deadlines {
     pub(super) fn new(seed: u64, hz: u32, now_ns: u64) -> Self {
-        Self { seed, count: 0, hz, start_ns: now_ns, next: 0, last: None }
+        Self { seed, hz, start_ns: now_ns, next: 0, open: 0 }
     }
 
     /// Changes the rate from now on.
     pub(super) fn set_rate(&mut self, hz: u32, now_ns: u64) {
         if hz != self.hz {
-            (self.hz, self.start_ns, self.next, self.last) = (hz, now_ns, 0, None);
+            *self = Self::new(mix(self.seed), hz, now_ns);
         }
     }
 
@@ -40,31 +39,47 @@ impl Deadlines {
 
     /// The next deadline. `None` at rate 0.
     pub(super) fn next_ns(&self) -> Option<u64> {
-        let within = mix(self.seed ^ mix(self.count)) % self.period_ns();
-        let period = self.start_ns.saturating_add(self.next.saturating_mul(self.period_ns()));
-        (self.hz > 0).then(|| period.saturating_add(within))
+        (self.hz > 0).then(|| self.deadline_ns(self.next))
     }
 
-    /// A tick saw what it saw at this instant: the time that it stands for.
-    pub(super) fn read_at(&mut self, at_ns: u64) -> u64 {
-        let period = self.period_at(at_ns).max(self.next);
-        let periods = period - self.last.map_or(self.next.min(period), |last| last + 1) + 1;
-        self.last = Some(period);
-        periods.saturating_mul(self.period_ns())
+    /// A tick saw what it saw at this instant. It is the tick of the last period whose deadline is over: one that comes
+    /// late, as every sleeper does, is still that of its period until the next one is due.
+    pub(super) fn read_at(&mut self, at_ns: u64) -> Read {
+        let period = self.due_at(at_ns).map_or(self.next, |due| due.max(self.next));
+        let read = Read {
+            stands_for_ns: (period + 1 - self.open).saturating_mul(self.period_ns()),
+            missed: period - self.next,
+        };
+        (self.next, self.open) = (period + 1, period + 1);
+        read
     }
 
-    /// A tick was done. Says how many were missed since the one before.
+    /// A tick was done. Says how many were missed because it took so long.
     pub(super) fn done(&mut self, now_ns: u64) -> u64 {
-        let after = self.last.map_or(self.next, |last| last + 1);
-        let missed_before = after - (self.next + 1).min(after);
-        self.next = after.max(self.period_at(now_ns));
-        self.count += 1;
-        missed_before + self.next - after
+        let missed = self.due_at(now_ns).map_or(0, |due| (due + 1).saturating_sub(self.next));
+        self.next += missed;
+        missed
     }
 
-    fn period_at(&self, at_ns: u64) -> u64 {
-        at_ns.saturating_sub(self.start_ns) / self.period_ns()
+    /// The last period whose deadline is over at this instant.
+    fn due_at(&self, at_ns: u64) -> Option<u64> {
+        let period = at_ns.saturating_sub(self.start_ns) / self.period_ns();
+        if self.deadline_ns(period) <= at_ns { Some(period) } else { period.checked_sub(1) }
     }
+
+    fn deadline_ns(&self, period: u64) -> u64 {
+        let within = mix(self.seed ^ mix(period)) % self.period_ns();
+        self.start_ns.saturating_add(period.saturating_mul(self.period_ns())).saturating_add(within)
+    }
+}
+
+/// What a tick turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// The time that it stands for: its period, and those before it that no tick was for.
+    pub(super) stands_for_ns: u64,
+    /// Ticks that were due since the one before was done, and that this one came too late for.
+    pub(super) missed: u64,
 }
 
 #[cfg(test)]
@@ -84,31 +99,46 @@ mod tests {
             for (late, work) in delays {
                 let deadline = deadlines.next_ns().unwrap();
                 prop_assert_eq!((deadline - 1_000) / period, deadlines.next);
-                prop_assert!(deadlines.next * period + period > now - 1_000, "the period is not over yet");
                 now = now.max(deadline) + late;
-                weight += deadlines.read_at(now);
+                let read = deadlines.read_at(now);
+                prop_assert!(deadlines.next_ns().unwrap() > now, "nothing that was due is due still");
+                weight += read.stands_for_ns;
+                missed += read.missed;
+                prop_assert_eq!(weight, deadlines.next * period);
                 now += work;
                 missed += deadlines.done(now);
                 ticks += 1;
+                prop_assert!(deadlines.next_ns().unwrap() > now, "nothing is made up for");
                 prop_assert_eq!(deadlines.next, ticks + missed);
-                prop_assert_eq!(weight, (deadlines.last.unwrap() + 1) * period);
+            }
+        }
+
+        #[test]
+        fn who_is_late_by_less_than_the_time_to_the_next_deadline_misses_none(seed: u64, part in 0.0_f64..0.999) {
+            let mut deadlines = Deadlines::new(seed, 1_000, 1_000);
+            for _ in 0..100 {
+                let (due, next) = (deadlines.deadline_ns(deadlines.next), deadlines.deadline_ns(deadlines.next + 1));
+                let read = deadlines.read_at(due + ((next - due) as f64 * part) as u64);
+                prop_assert_eq!(read, Read { stands_for_ns: 1_000_000, missed: 0 });
+                prop_assert_eq!(deadlines.done(due), 0);
             }
         }
     }
 
     #[test]
     fn work_in_step_with_the_grid_is_seen_at_all_its_phases_with_equal_weight() {
-        let mut deadlines = Deadlines::new(7, 100, 0);
-        let mut weights = [0; 10];
-        for _ in 0..6_000 {
-            let at = deadlines.next_ns().unwrap();
-            weights[(at % 10_000_000 / 1_000_000) as usize] += deadlines.read_at(at);
-            deadlines.done(at);
-        }
-        let total: u64 = weights.iter().sum();
-        for weight in weights {
-            let share = weight as f64 / total as f64;
-            assert!((share - 0.1).abs() < 0.016, "{weights:?}");
+        for late in [0, 70_000] {
+            let mut deadlines = Deadlines::new(7, 100, 0);
+            let mut weights = [0; 10];
+            for _ in 0..6_000 {
+                let at = deadlines.next_ns().unwrap() + late;
+                weights[(at % 10_000_000 / 1_000_000) as usize] += deadlines.read_at(at).stands_for_ns;
+            }
+            let total: u64 = weights.iter().sum();
+            for weight in weights {
+                let share = weight as f64 / total as f64;
+                assert!((share - 0.1).abs() < 0.016, "{weights:?}");
+            }
         }
     }
 

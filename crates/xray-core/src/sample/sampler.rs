@@ -83,7 +83,12 @@ impl Sampler<'_> {
         let period_ns = self.deadlines.period_ns();
         let heaviest_ns = HEAVIEST_SAMPLE_NS.max(4 * period_ns);
         let deadlines = &mut self.deadlines;
-        let mut weigh = |at_ns| deadlines.read_at(at_ns).min(heaviest_ns);
+        let mut missed = 0;
+        let mut weigh = |at_ns| {
+            let read = deadlines.read_at(at_ns);
+            missed = read.missed;
+            read.stands_for_ns.min(heaviest_ns)
+        };
         let mut tick = Tick::begin(&mut self.gathering, &mut weigh, now_ns, period_ns);
         source.sample(clock, &mut tick)?;
         let (read_at_ns, sums) = tick.end();
@@ -95,6 +100,7 @@ impl Sampler<'_> {
         counters.torn.fetch_add(sums.torn, Relaxed);
         counters.own.fetch_add(sums.own, Relaxed);
         counters.ticks.fetch_add(1, Relaxed);
+        counters.missed.fetch_add(missed, Relaxed);
         counters.threads.fetch_max(sums.count, Relaxed);
         counters.active_ns.fetch_add(elapsed_ns, Relaxed);
         Ok(())

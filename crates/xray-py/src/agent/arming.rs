@@ -332,6 +332,7 @@ fn start_threads(
     };
     let sampler = thread::spawn("xray-sampler", move || {
         thread::precise_timers();
+        thread::short_turns();
         run_sampler(&mut *stacks.source, &intake, &*state::clock(), &mut ThreadSleeper, seed);
     })?;
     let app = AgentOwned::new(app);

@@ -85,6 +85,26 @@ pub(crate) fn precise_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
 
+/// Asks the scheduler for short turns on a core, which it gives sooner: on a busy machine a thread that wakes up would
+/// otherwise wait for the end of another one's turn, which is milliseconds. Policy and priority stay what they are, and
+/// the thread gets no more time than before. Kernels before 6.12 ignore it; where it is forbidden, nothing changes.
+pub(crate) fn short_turns() {
+    const SHORTEST_NS: u64 = 100_000;
+    let size = size_of::<libc::sched_attr>() as u32;
+    // SAFETY: all-zero is a valid value of this structure of numbers; the calls concern the calling thread only, and
+    // write to, or read, as many bytes of it as they are told that it has.
+    unsafe {
+        let mut attributes: libc::sched_attr = std::mem::zeroed();
+        if libc::syscall(libc::SYS_sched_getattr, 0, &raw mut attributes, size, 0) != 0
+            || attributes.sched_policy != libc::SCHED_OTHER as u32
+        {
+            return;
+        }
+        attributes.sched_runtime = SHORTEST_NS;
+        libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0);
+    }
+}
+
 /// Lowest address of the calling thread's stack and its size, if known.
 #[cfg(not(Py_3_12))]
 pub(crate) fn stack_bounds() -> Option<(usize, usize)> {
