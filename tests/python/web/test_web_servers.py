@@ -167,10 +167,12 @@ def test_background_tasks_have_traces_of_their_own(serve, tmp_path):
         assert calls(served, file, report) == [{"later": 1}] * 5
 
 
-# Under gevent the view runs in a greenlet that the request's spawned: these are not followed.
-@pytest.mark.parametrize("server", ["gunicorn sync", "gunicorn gthread"])
-def test_an_async_view_of_flask_is_in_the_trace_of_its_request(serve, tmp_path, server):
+# Under gevent asgiref runs the view in a greenlet that the request's spawned, and only one at a time: it refuses the
+# others of the thread, with and without xray.
+@pytest.mark.parametrize(("server", "clients"), [("gunicorn sync", 8), ("gunicorn gthread", 8), ("gunicorn gevent", 1)])
+def test_an_async_view_of_flask_is_in_the_trace_of_its_request(serve, tmp_path, server, clients):
     argv, workers = WSGI[server]
     served, file = serve(argv), tmp_path / "s.xr"
-    report = served.record("/async/<name>", file, lambda: served.ask_at_once(["/async/x"] * 8), workers=workers)
+    paths = ["/async/x"] * 8
+    report = served.record("/async/<name>", file, lambda: served.ask_at_once(paths, clients), workers=workers)
     assert [each["asynchronous"] for each in calls(served, file, report)] == [1] * 8
