@@ -54,6 +54,7 @@ impl Walk {
         let mut next = top;
         let mut outermost_is_entry = false;
         let mut outermost_is_generator = false;
+        let mut circle = Circle::default();
         for _ in 0..MOST_STEPS {
             if next == 0 {
                 let whole = match layout.frame.calls {
@@ -81,10 +82,11 @@ impl Walk {
                 }
                 self.frames.push(header.frame(next));
             }
-            if header.previous == next {
+            next = header.previous;
+            if circle.closes_at(next) {
+                self.frames.truncate(1);
                 return End::Broken;
             }
-            next = header.previous;
         }
         End::Broken
     }
@@ -96,6 +98,29 @@ impl Walk {
                 self.pages.push(page);
             }
         }
+    }
+}
+
+/// Finds out that a chain runs in a circle, as it can where a frame's memory was used again while it was copied: by
+/// comparison with one place of it, which is a later one after twice as many steps (R. P. Brent, An improved Monte Carlo
+/// factorization algorithm, BIT 20, 1980).
+#[derive(Debug, Default)]
+struct Circle {
+    place: usize,
+    steps: u32,
+}
+
+impl Circle {
+    /// The chain goes on at `next`; whether it has been there.
+    fn closes_at(&mut self, next: usize) -> bool {
+        if next == self.place && next != 0 {
+            return true;
+        }
+        self.steps += 1;
+        if self.steps.is_power_of_two() {
+            self.place = next;
+        }
+        false
     }
 }
 
