@@ -215,7 +215,7 @@ impl MemoryStackSource {
 
     /// Copies the stack of a thread that does not have the GIL.
     fn copy_frozen(&mut self, at: usize) {
-        let visit = self.visit(at);
+        let visit = self.visit(at, false);
         let thread = &mut self.threads[at];
         match visit {
             Visit::Gone => (thread.now.gone, self.mark) = (true, None),
@@ -223,7 +223,7 @@ impl MemoryStackSource {
                 thread.words = words;
                 thread.reference = self.contexts.value(words.context).unwrap_or(0);
                 thread.now.unproven = true;
-                thread.plan.learn(&self.walk);
+                thread.plan.learn(&self.layout, &self.walk);
                 thread.kept.take(&mut self.walk, end);
             }
         }
@@ -235,13 +235,13 @@ impl MemoryStackSource {
         let mut walked = 0;
         for tried in 0..TRIES {
             let reads = self.snapshot.reads;
-            let Visit::Walked(this_end, words) = self.visit(at) else {
+            let Visit::Walked(this_end, words) = self.visit(at, true) else {
                 (self.threads[at].now.gone, self.mark) = (true, None);
                 return;
             };
             self.threads[at].words = words;
             let settled = self.settle(at, this_end, reads);
-            self.threads[at].plan.learn(&self.walk);
+            self.threads[at].plan.learn(&self.layout, &self.walk);
             walked += self.walk.frames.len();
             let late = tried >= TRIES_SURELY || walked >= FRAMES_SURELY;
             end = match settled {
@@ -283,9 +283,9 @@ impl MemoryStackSource {
         if are_functions { settled } else { Settled::No }
     }
 
-    fn visit(&mut self, at: usize) -> Visit {
+    fn visit(&mut self, at: usize, moving: bool) -> Visit {
         let thread = &mut self.threads[at];
-        thread.plan.visit(&self.layout, &mut self.snapshot, &thread.name, self.interpreter_at, &mut self.walk)
+        thread.plan.visit(&self.layout, &mut self.snapshot, &thread.name, self.interpreter_at, &mut self.walk, moving)
     }
 
     /// The stack of the calling thread, innermost first, as code object and line; for the self-test. The GIL is held,
@@ -295,7 +295,7 @@ impl MemoryStackSource {
         self.list(mark);
         let at = self.threads.iter().position(|thread| thread.name.tid == tid);
         let at = at.ok_or("the running thread is not in the interpreter's list")?;
-        let Visit::Walked(end, words) = self.visit(at) else {
+        let Visit::Walked(end, words) = self.visit(at, false) else {
             return Err("the running thread is taken for gone".to_owned());
         };
         if end != End::Whole {

@@ -9,6 +9,10 @@ use crate::os::memory::Region;
 /// Separate pieces of memory asked for at once: each costs a quarter of a microsecond.
 const MOST_REGIONS: usize = 24;
 
+/// Bytes of the innermost frames that are copied twice: a few frames, and what one more needs.
+const INNERMOST: usize = 768;
+const ONE_MORE: usize = 192;
+
 /// Visits for which a page is copied although none of them needed it.
 const KEEP_UNUSED: u8 = 16;
 
@@ -21,6 +25,8 @@ pub(super) struct Plan {
     pages: Vec<(usize, u8)>,
     /// The same, neighbours together.
     regions: Vec<Region>,
+    /// The innermost frames, where they follow each other: their heads change with each call.
+    innermost: Option<Region>,
 }
 
 /// What a thread's state said when it was copied.
@@ -43,7 +49,7 @@ pub(super) enum Visit {
 }
 
 impl Plan {
-    /// Copies and walks once.
+    /// Copies and walks once. What changes while it is copied is copied twice when the thread may be `moving`.
     pub(super) fn visit(
         &mut self,
         layout: &Layout,
@@ -51,22 +57,28 @@ impl Plan {
         thread: &ThreadName,
         interpreter: usize,
         walk: &mut Walk,
+        moving: bool,
     ) -> Visit {
         snapshot.clear();
-        self.copy(layout, snapshot, thread);
+        self.copy(layout, snapshot, thread, self.innermost.filter(|_| moving));
         let Some(words) = self.state(layout, snapshot, thread, interpreter) else { return Visit::Gone };
         let end = walk.run(layout, snapshot, words.top);
         Visit::Walked(end, words)
     }
 
-    fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName) {
-        let mut regions = Vec::with_capacity(2 + self.regions.len());
+    fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName, twice: Option<Region>) {
+        let mut regions = Vec::with_capacity(4 + self.regions.len());
         regions.push(Region { at: thread.at, len: layout.thread.size });
         if let (TopAt::CFrame(_, at), true) = (layout.thread.top, self.c_frame != 0) {
             regions.push(Region { at: self.c_frame, len: at + 8 });
         }
+        let index = regions.len();
+        regions.extend(twice.into_iter().flat_map(|region| [region, region]));
         regions.extend(&self.regions);
         snapshot.fetch(&regions);
+        if twice.is_some() {
+            snapshot.is_twice(index);
+        }
     }
 
     /// The thread's state, if it still is that thread's.
@@ -97,7 +109,12 @@ impl Plan {
     }
 
     /// Remembers what this walk needed.
-    pub(super) fn learn(&mut self, walk: &Walk) {
+    pub(super) fn learn(&mut self, layout: &Layout, walk: &Walk) {
+        self.innermost = walk.innermost(layout, INNERMOST).map(|frames| {
+            let end = frames.at + frames.len;
+            // Not more than is mapped for sure.
+            Region { len: frames.len + ONE_MORE.min(end.next_multiple_of(PAGE) - end), ..frames }
+        });
         self.pages.retain_mut(|(page, unused)| {
             *unused += 1;
             *unused <= KEEP_UNUSED && !walk.pages.contains(page)

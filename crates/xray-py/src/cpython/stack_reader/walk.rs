@@ -2,6 +2,7 @@
 
 use super::layout::{Calls, GENERATOR, Layout};
 use super::snapshot::{PAGE, Snapshot, half_in, word_in};
+use crate::os::memory::Region;
 use xray_core::limits::SAMPLE_DEPTH;
 
 /// Frames visited at most: entry frames and hidden ones are not on the stack that is kept.
@@ -91,6 +92,14 @@ impl Walk {
         End::Broken
     }
 
+    /// The innermost frames that follow each other in memory, from the outermost of them on, when there are two or more.
+    pub(super) fn innermost(&self, layout: &Layout, most: usize) -> Option<Region> {
+        let end = self.frames.first()?.at + layout.frame.size;
+        let follows = |pair: &&[Frame]| !pair[0].generator && pair[1].at < pair[0].at && end - pair[1].at <= most;
+        let outermost = self.frames.windows(2).take_while(follows).last()?[1];
+        Some(Region { at: outermost.at, len: end - outermost.at })
+    }
+
     /// The pages of `len` bytes were needed.
     pub(super) fn need(&mut self, at: usize, len: usize) {
         for page in [at / PAGE * PAGE, (at + len - 1) / PAGE * PAGE] {
@@ -125,6 +134,7 @@ impl Circle {
 }
 
 /// What a frame's head says.
+#[derive(PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) code: usize,
     pub(super) previous: usize,
@@ -142,8 +152,12 @@ impl Header {
         if !at.is_multiple_of(8) {
             return None;
         }
+        Self::of(layout, snapshot.bytes_or_fetch(at, layout.frame.size)?)
+    }
+
+    /// Of a frame's bytes.
+    pub(super) fn of(layout: &Layout, bytes: &[u8]) -> Option<Self> {
         let frame = &layout.frame;
-        let bytes = snapshot.bytes_or_fetch(at, frame.size)?;
         Some(Self {
             code: (word_in(bytes, frame.code)? & !frame.code_tag) as usize,
             previous: word_in(bytes, frame.previous)? as usize,
