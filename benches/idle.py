@@ -14,8 +14,8 @@ def main() -> int:
     """Measure and write the raw samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", type=Path)
-    parser.add_argument("--generations", type=int, default=5, help="fresh pairs of processes (5)")
-    parser.add_argument("--alternations", type=int, default=12, help="alternations in each (12)")
+    parser.add_argument("--generations", type=int, default=100, help="fresh pairs of processes (100)")
+    parser.add_argument("--alternations", type=int, default=3, help="alternations in each (3)")
     parser.add_argument("--requests", type=int, default=200, help="requests in one sample (200)")
     parser.add_argument("--idle-seconds", type=float, default=10.0, help="time without requests (10)")
     given = parser.parse_args()
@@ -34,7 +34,8 @@ def main() -> int:
                 memory[worker.mode].append(worker.ask("memory")["bytes"])
             if generation == 0:
                 wakeups.append(workers[1].ask(f"wakeups {given.idle_seconds}")["wakeups"])
-    result = {"path": PATH, "requests_per_sample": given.requests, "cpu_ns": cpu, "resident_bytes": memory}
+    result = {"path": PATH, "requests_per_sample": given.requests, "alternations": given.alternations}
+    result |= {"cpu_ns": cpu, "resident_bytes": memory}
     idle = {"idle_seconds": given.idle_seconds, "wakeups": wakeups}
     print(write("idle", result | idle).name)
     return 0

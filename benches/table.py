@@ -96,8 +96,10 @@ def workloads_table(result: dict[str, Any]) -> str:
 def idle_table(result: dict[str, Any]) -> str:
     """One Python's cost without a session."""
     cpu, memory = result["cpu_ns"], result["resident_bytes"]
-    pairs = zip(cpu["installed"], cpu["untraced"], strict=True)
-    extra = [(installed - untraced) / 1e3 for installed, untraced in pairs]
+    # Two processes of one kind differ by more than xray costs (where their memory lies), so what is resampled is pairs
+    # of processes, not of samples.
+    installed, untraced = (by_process(cpu[mode], result["alternations"]) for mode in ("installed", "untraced"))
+    extra = [(one - other) / 1e3 for one, other in zip(installed, untraced, strict=True)]
     low, high = interval(extra, statistics.median)
     growth = (statistics.median(memory["installed"]) - statistics.median(memory["untraced"])) / 2**20
     lines = [
@@ -106,7 +108,13 @@ def idle_table(result: dict[str, Any]) -> str:
         ["resident memory", f"{growth:.1f} MiB"],
         [f"wake-ups of its threads in {result['idle_seconds']:.0f} s", str(max(result["wakeups"]))],
     ]
-    return f"## No session, Python {result['python']}\n\n{about_samples(result, len(extra))}.\n\n{rows(*lines)}"
+    about = about_samples(result, len(cpu["installed"]))
+    return f"## No session, Python {result['python']}\n\n{about}, {len(extra)} pairs of processes.\n\n{rows(*lines)}"
+
+
+def by_process(samples: Sequence[float], count: int) -> list[float]:
+    """The median of each process's ``count`` samples."""
+    return [statistics.median(samples[at : at + count]) for at in range(0, len(samples), count)]
 
 
 def calls_table(result: dict[str, Any]) -> str:
