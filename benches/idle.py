@@ -1,6 +1,7 @@
 """What xray costs while there is no session: ``python benches/idle.py DATABASE``; see README.md beside it."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -8,24 +9,27 @@ from workers import Workers, write
 
 MODES = ["untraced", "installed"]
 PATH = "/healthz"
+WARM_UP = 200
 
 
 def main() -> int:
     """Measure and write the raw samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("database", type=Path)
-    parser.add_argument("--generations", type=int, default=100, help="fresh pairs of processes (100)")
-    parser.add_argument("--alternations", type=int, default=3, help="alternations in each (3)")
-    parser.add_argument("--requests", type=int, default=200, help="requests in one sample (200)")
+    parser.add_argument("--generations", type=int, default=60, help="fresh pairs of processes (60)")
+    parser.add_argument("--alternations", type=int, default=20, help="alternations in each (20)")
+    parser.add_argument("--requests", type=int, default=50, help="requests in one sample (50)")
     parser.add_argument("--idle-seconds", type=float, default=10.0, help="time without requests (10)")
     given = parser.parse_args()
+    # On one core, in turn: on a machine that others share, its cores differ by more than xray costs.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     cpu: dict[str, list[int]] = {mode: [] for mode in MODES}
     memory: dict[str, list[int]] = {mode: [] for mode in MODES}
     wakeups: list[int] = []
     for generation in range(given.generations):
         with Workers(MODES, given.database) as workers:
             for worker in workers:
-                worker.ask(f"run {PATH} {given.requests}")
+                worker.ask(f"run {PATH} {WARM_UP}")
             for alternation in range(given.alternations):
                 order = workers if (generation + alternation) % 2 else workers[::-1]
                 for worker in order:

@@ -97,9 +97,12 @@ def idle_table(result: dict[str, Any]) -> str:
     """One Python's cost without a session."""
     cpu, memory = result["cpu_ns"], result["resident_bytes"]
     # Two processes of one kind differ by more than xray costs (where their memory lies), so what is resampled is pairs
-    # of processes, not of samples.
-    installed, untraced = (by_process(cpu[mode], result["alternations"]) for mode in ("installed", "untraced"))
-    extra = [(one - other) / 1e3 for one, other in zip(installed, untraced, strict=True)]
+    # of processes. In each of them samples that were taken in turn are compared, some milliseconds apart: the
+    # machine's own speed changes more slowly.
+    pairs = zip(cpu["installed"], cpu["untraced"], strict=True)
+    differences = [(installed - untraced) / 1e3 for installed, untraced in pairs]
+    count = result["alternations"]
+    extra = [statistics.median(differences[at : at + count]) for at in range(0, len(differences), count)]
     low, high = interval(extra, statistics.median)
     growth = (statistics.median(memory["installed"]) - statistics.median(memory["untraced"])) / 2**20
     lines = [
@@ -110,11 +113,6 @@ def idle_table(result: dict[str, Any]) -> str:
     ]
     about = about_samples(result, len(cpu["installed"]))
     return f"## No session, Python {result['python']}\n\n{about}, {len(extra)} pairs of processes.\n\n{rows(*lines)}"
-
-
-def by_process(samples: Sequence[float], count: int) -> list[float]:
-    """The median of each process's ``count`` samples."""
-    return [statistics.median(samples[at : at + count]) for at in range(0, len(samples), count)]
 
 
 def calls_table(result: dict[str, Any]) -> str:
