@@ -10,7 +10,7 @@ from pathlib import Path
 
 from peer_agents import ASGI_AGENTS
 from peers import taking_traces
-from workers import Workers, write
+from workers import Workers, on_one_core, write
 
 MODES = ["untraced", "installed", *ASGI_AGENTS]
 PATH = "/items/7"
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=1000, help="requests in one sample (1000)")
     given = parser.parse_args()
     requests: dict[str, list[int]] = {mode: [] for mode in MODES}
+    on_one_core()
     with taking_traces() as address:
         os.environ["XRAY_BENCH_TRACES"] = address
         for generation in range(given.generations):

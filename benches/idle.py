@@ -1,11 +1,10 @@
 """What xray costs while there is no session: ``python benches/idle.py DATABASE``; see README.md beside it."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from workers import Workers, write
+from workers import Workers, on_one_core, write
 
 MODES = ["untraced", "installed"]
 PATH = "/healthz"
@@ -21,8 +20,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=50, help="requests in one sample (50)")
     parser.add_argument("--idle-seconds", type=float, default=10.0, help="time without requests (10)")
     given = parser.parse_args()
-    # On one core, in turn: on a machine that others share, its cores differ by more than xray costs.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    on_one_core()
     cpu: dict[str, list[int]] = {mode: [] for mode in MODES}
     memory: dict[str, list[int]] = {mode: [] for mode in MODES}
     wakeups: list[int] = []

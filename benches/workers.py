@@ -75,6 +75,15 @@ class Workers:
         self.directory.cleanup()
 
 
+def on_one_core() -> None:
+    """Keep this process, and those that it starts, on one core, where they run in turn.
+
+    On a machine that others share, its cores differ by more than xray costs, and processes stay where they are. Not for
+    what has threads that work beside the requests.
+    """
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def processor() -> str:
     """The processor's name, for the reader of a table."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
