@@ -105,12 +105,18 @@ class Served:
             time.sleep(0.05)
         assert now == count, (name, now, count, self.transactions())
 
+    def wait_for_agent(self):
+        """Wait until the command reaches an agent: it starts with the first request, and beside it."""
+        ask = ("transactions", "--app", self.app, "--json")
+        self._wait_until(lambda: self.run(*ask).returncode == 0, "an agent can be reached")
+
     def record(self, transaction, file, work, *, workers=1):
         """A session on one transaction in all workers while ``work`` runs; its report as JSON.
 
         Without ``workers``, in those that have an agent already.
         """
         start = ["session", "start", "--app", self.app, "--transaction", transaction, "--detach", "--minutes", "5"]
+        self.wait_for_agent()
         session = self.xray(*start, "--share", "1", "--max-overhead", "1").strip()
         if workers is not None:
             self._wait_until(lambda: self._recording() == workers, f"{workers} workers record")

@@ -211,6 +211,7 @@ def test_web(serve, tmp_path, framework):
 def test_a_web_name_that_nobody_knows_is_refused_with_the_nearest(serve, framework):
     argv, *_ = SITES[framework]
     served = serve(argv)
+    served.wait_for_agent()
     misspelt = {"django": "/post/<year>/<slug>/", "flask": "/tag/<tag>/"}.get(framework, "/tag/{tag}")
     nearest = {"django": "/posts/<int:year>/<str:slug>/", "flask": "/tags/<tag>/"}.get(framework, "/tags/{tag}")
     done = served.run("session", "start", "--app", served.app, "--transaction", misspelt, "--detach")

@@ -55,26 +55,29 @@ pub(super) fn settle(
         let reads = snapshot.reads;
         let added = add_begun(layout, snapshot, codes, walk);
         together &= !added || snapshot.reads == reads;
-        together &= callers_stayed(layout, snapshot, walk);
+        together &= innermost_stayed(layout, snapshot, walk);
     }
     let runs = walk.frames.first().is_none_or(|innermost| innermost.stack_words.is_none());
     if together && (runs || !layout.frame.running_shows) { Settled::Surely(end) } else { Settled::Perhaps(end) }
 }
 
-/// Whether those that wait for the innermost frame were the same in two copies, a fraction of a microsecond apart: then
-/// they were so in between (Afek, Attiya, Dolev, Gafni, Merritt and Shavit, Atomic snapshots of shared memory, JACM 40,
-/// 1993). Lines of a cache that another core writes to arrive one after the other, and a call may end and another one
-/// begin between two of them. The outermost of them must be the same in the copy of the frames around it, too.
-fn callers_stayed(layout: &Layout, snapshot: &mut Snapshot, walk: &Walk) -> bool {
+/// Whether the innermost frames were the same in two copies, a fraction of a microsecond apart: then they were so in
+/// between (Afek, Attiya, Dolev, Gafni, Merritt and Shavit, Atomic snapshots of shared memory, JACM 40, 1993). Lines of a
+/// cache that another core writes to arrive one after the other, and a call may end and another one begin between two of
+/// them. Of the frame that runs, what it does may have changed, but not whose it is. The outermost of them must be the
+/// same in the copy of the frames around it, too.
+fn innermost_stayed(layout: &Layout, snapshot: &mut Snapshot, walk: &Walk) -> bool {
     let Some(twice) = snapshot.twice() else { return true };
     let size = layout.frame.size;
-    walk.frames.iter().skip(1).take_while(|frame| frame.at >= twice.at && frame.at + size <= twice.at + twice.len).all(
-        |frame| {
-            let [second, around] = snapshot.other_copies(frame.at, size).map(|bytes| Header::of(layout, bytes?));
-            let first = Header::read(layout, snapshot, frame.at);
-            first == second && (frame.at != twice.at || around.is_none() || first == around)
-        },
-    )
+    let is_inside = |frame: &&Frame| frame.at >= twice.at && frame.at + size <= twice.at + twice.len;
+    walk.frames.iter().take_while(is_inside).enumerate().all(|(depth, frame)| {
+        let [second, around] = snapshot.other_copies(frame.at, size).map(|bytes| Header::of(layout, bytes?));
+        let first = Header::read(layout, snapshot, frame.at);
+        match (depth, &first, &second) {
+            (0, Some(first), Some(second)) => (first.code, first.previous) == (second.code, second.previous),
+            _ => first == second && (frame.at != twice.at || around.is_none() || first == around),
+        }
+    })
 }
 
 /// The frame that a suspended generator has just returned to: one that was on the stack before, and that has this

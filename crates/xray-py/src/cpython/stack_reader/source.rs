@@ -27,7 +27,7 @@ use xray_core::trace::CallKey;
 /// Tries to copy the stack of the one thread that may be running Python code meanwhile.
 const TRIES: usize = 24;
 /// Of these, tries after which a copy is good enough that may have missed a call that had just begun or ended.
-const TRIES_SURELY: usize = 4;
+const TRIES_SURELY: usize = 8;
 /// The same in frames walked, and frames after which a thread is given up for this tick: deep stacks take long.
 const FRAMES_SURELY: usize = 1000;
 const MOST_FRAMES: usize = 4000;
