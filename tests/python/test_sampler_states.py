@@ -113,8 +113,8 @@ def test_who_waits_for_the_gil_and_for_how_long(run):
     # The kernel's clock is another witness. Undisturbed, 2 points; on a busy machine a thread that another process has
     # pushed off its core is taken for one that the sampler has.
     assert abs(waiter["on_cpu"] - seen["truth"]["cpu_ns"]) < 0.1 * sum(waiter.values()), (seen["truth"], waiter)
-    # Who sleeps with the GIL does not wait for it, but after it has given it away it must get it back; and then wait for
-    # a core, where there are more who want one.
+    # Who sleeps with the GIL does not wait for it, but after it has given it away it must get it back; and then wait
+    # for a core, where there are more who want one.
     share = {state: ns / sum(holder.values()) for state, ns in holder.items()}
     waited = seen["truth"]["waited"]
     assert share["waiting_for_gil"] < waited + 0.03, (waited, share)
