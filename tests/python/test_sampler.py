@@ -62,9 +62,10 @@ def assert_possible(seen, possible, must):
     ours = {name for pair in possible for name in pair}
     impossible = {pair: n for pair, n in found.items() if set(pair) & ours and pair not in possible}
     samples = seen["report"]["samples"]
-    # One in a thousand is 1.5 here: four would be rare.
-    assert sum(impossible.values()) <= 4, impossible
-    assert samples["torn"] <= 4
+    # Undisturbed there are none in most runs, and fewer than one in a thousand in all. Where other processes take the
+    # cores away in the middle of a copy there are some more; a reader that is wrong has one in ten, or one in three.
+    assert sum(impossible.values()) <= samples["count"] / 100, impossible
+    assert samples["torn"] <= samples["count"] / 100
     assert must <= found.keys()
 
 
