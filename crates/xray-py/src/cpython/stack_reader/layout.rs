@@ -146,10 +146,9 @@ impl Layout {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err("reading without the GIL is proven on x86-64 Linux only".to_owned());
         }
-        if cfg!(Py_3_13) {
-            // 3.13: seven in a thousand stacks of deep chains of coroutines lacked a frame. From 3.14 frames do not
-            // show which of them runs, so `live` cannot bring a copy to one instant.
-            return Err("reading without the GIL is not proven on Python 3.13 and newer".to_owned());
+        if cfg!(Py_3_14) {
+            // Frames do not show which of them runs, so `live` cannot bring a copy to one instant.
+            return Err("reading without the GIL is not proven on Python 3.14 and newer".to_owned());
         }
         let version = version_number();
         let layout = Self::of_minor((version >> 16) & 0xFF)

@@ -64,18 +64,19 @@ pub(super) fn settle(
 /// Whether the innermost frames were the same in two copies, a fraction of a microsecond apart: then they were so in
 /// between (Afek, Attiya, Dolev, Gafni, Merritt and Shavit, Atomic snapshots of shared memory, JACM 40, 1993). Lines of a
 /// cache that another core writes to arrive one after the other, and a call may end and another one begin between two of
-/// them. Of the frame that runs, what it does may have changed, but not whose it is. The outermost of them must be the
-/// same in the copy of the frames around it, too.
+/// them; generators are on pages of their own, which are copied one after the other. Of the frame that runs, what it
+/// does may have changed, but not whose it is. The outermost of them must be the same in the copy of the frames around
+/// it, too.
 fn innermost_stayed(layout: &Layout, snapshot: &mut Snapshot, walk: &Walk) -> bool {
-    let Some(twice) = snapshot.twice() else { return true };
-    let size = layout.frame.size;
-    let is_inside = |frame: &&Frame| frame.at >= twice.at && frame.at + size <= twice.at + twice.len;
-    walk.frames.iter().take_while(is_inside).enumerate().all(|(depth, frame)| {
-        let [second, around] = snapshot.other_copies(frame.at, size).map(|bytes| Header::of(layout, bytes?));
+    let count = walk.innermost(layout).frames;
+    walk.frames[..count].iter().enumerate().all(|(depth, frame)| {
+        let of = |bytes: Option<&[u8]>| Header::of(layout, bytes?);
+        let [second, around] = snapshot.other_copies(frame.at, layout.frame.size).map(of);
         let first = Header::read(layout, snapshot, frame.at);
-        match (depth, &first, &second) {
-            (0, Some(first), Some(second)) => (first.code, first.previous) == (second.code, second.previous),
-            _ => first == second && (frame.at != twice.at || around.is_none() || first == around),
+        let (Some(first), Some(second)) = (first, second) else { return false };
+        match depth {
+            0 => (first.code, first.previous) == (second.code, second.previous),
+            _ => first == second && (depth + 1 != count || around.is_none_or(|around| first == around)),
         }
     })
 }

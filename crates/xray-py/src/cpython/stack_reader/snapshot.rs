@@ -23,7 +23,7 @@ pub(super) struct Snapshot {
     /// The part that was asked for last: the next question is mostly about the same one.
     last: usize,
     /// The two copies of what was copied twice; the first hides all others.
-    twice: Option<[Part; 2]>,
+    twice: Vec<[Part; 2]>,
     /// Calls to the kernel, and those that found something not mapped.
     pub(super) reads: u64,
     pub(super) faults: u64,
@@ -31,7 +31,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(memory: Memory) -> Self {
-        Self { memory, bytes: Vec::new(), parts: Vec::new(), last: 0, twice: None, reads: 0, faults: 0 }
+        Self { memory, bytes: Vec::new(), parts: Vec::new(), last: 0, twice: Vec::new(), reads: 0, faults: 0 }
     }
 
     /// Forgets what was copied.
@@ -39,7 +39,7 @@ impl Snapshot {
         self.bytes.clear();
         self.parts.clear();
         self.last = 0;
-        self.twice = None;
+        self.twice.clear();
     }
 
     /// Copies these regions with one call; false when one of them is not there as a whole. What was copied before
@@ -69,8 +69,8 @@ impl Snapshot {
     /// Copied bytes, if all of them are in one part.
     pub(super) fn bytes(&mut self, at: usize, len: usize) -> Option<&[u8]> {
         let holds = |part: &Part| at >= part.at && at - part.at <= part.len && part.len - (at - part.at) >= len;
-        if let Some([first, _]) = self.twice.filter(|[first, _]| holds(first)) {
-            return self.bytes_of(first, at, len);
+        if let Some([first, _]) = self.twice.iter().find(|[first, _]| holds(first)) {
+            return self.bytes_of(*first, at, len);
         }
         if !self.parts.get(self.last).is_some_and(holds) {
             self.last = self.parts.iter().position(holds)?;
@@ -83,23 +83,22 @@ impl Snapshot {
         self.bytes.get(start..start + len)
     }
 
-    /// The regions with this index and the next, of the only call since [`Self::clear`], are the same one.
-    pub(super) fn is_twice(&mut self, index: usize) {
-        if let Some(&[first, second]) = self.parts.get(index..index + 2).and_then(|parts| parts.first_chunk()) {
-            self.twice = (first.len == second.len).then_some([first, second]);
-            self.parts.drain(index..index + 2);
+    /// Of the regions of the only call since [`Self::clear`], so many from `index` on were copied a second time by as
+    /// many that follow.
+    pub(super) fn are_twice(&mut self, index: usize, count: usize) {
+        if self.parts.len() < index + 2 * count {
+            return;
         }
-    }
-
-    /// What was copied twice: where, and how long.
-    pub(super) fn twice(&self) -> Option<Region> {
-        self.twice.map(|[first, _]| Region { at: first.at, len: first.len })
+        let copies: Vec<Part> = self.parts.drain(index..index + 2 * count).collect();
+        let (first, second) = copies.split_at(count);
+        self.twice.extend(first.iter().zip(second).map(|(first, second)| [*first, *second]));
+        self.twice.retain(|[first, second]| first.len == second.len);
     }
 
     /// The second copy of what was copied twice, and the one with all around it.
     pub(super) fn other_copies(&self, at: usize, len: usize) -> [Option<&[u8]>; 2] {
         let holds = |part: &Part| at >= part.at && at - part.at <= part.len && part.len - (at - part.at) >= len;
-        let second = self.twice.map(|[_, second]| second).filter(holds);
+        let second = self.twice.iter().map(|[_, second]| *second).find(holds);
         let around = self.parts.iter().copied().find(holds);
         [second, around].map(|part| self.bytes_of(part?, at, len))
     }

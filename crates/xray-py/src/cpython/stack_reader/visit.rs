@@ -9,8 +9,7 @@ use crate::os::memory::Region;
 /// Separate pieces of memory asked for at once: each costs a quarter of a microsecond.
 const MOST_REGIONS: usize = 24;
 
-/// Bytes of the innermost frames that are copied twice: a few frames, and what one more needs.
-const INNERMOST: usize = 768;
+/// Bytes that are copied behind a piece of the innermost frames: what one more needs.
 const ONE_MORE: usize = 192;
 
 /// Visits for which a page is copied although none of them needed it.
@@ -25,8 +24,8 @@ pub(super) struct Plan {
     pages: Vec<(usize, u8)>,
     /// The same, neighbours together.
     regions: Vec<Region>,
-    /// The innermost frames, where they follow each other: their heads change with each call.
-    innermost: Option<Region>,
+    /// The innermost frames: their heads change with each call.
+    innermost: Vec<Region>,
 }
 
 /// What a thread's state said when it was copied.
@@ -60,25 +59,25 @@ impl Plan {
         moving: bool,
     ) -> Visit {
         snapshot.clear();
-        self.copy(layout, snapshot, thread, self.innermost.filter(|_| moving));
+        let twice = if moving { self.innermost.as_slice() } else { &[] };
+        self.copy(layout, snapshot, thread, twice);
         let Some(words) = self.state(layout, snapshot, thread, interpreter) else { return Visit::Gone };
         let end = walk.run(layout, snapshot, words.top);
         Visit::Walked(end, words)
     }
 
-    fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName, twice: Option<Region>) {
-        let mut regions = Vec::with_capacity(4 + self.regions.len());
+    fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName, twice: &[Region]) {
+        let mut regions = Vec::with_capacity(2 + 2 * twice.len() + self.regions.len());
         regions.push(Region { at: thread.at, len: layout.thread.size });
         if let (TopAt::CFrame(_, at), true) = (layout.thread.top, self.c_frame != 0) {
             regions.push(Region { at: self.c_frame, len: at + 8 });
         }
         let index = regions.len();
-        regions.extend(twice.into_iter().flat_map(|region| [region, region]));
+        regions.extend(twice);
+        regions.extend(twice);
         regions.extend(&self.regions);
         snapshot.fetch(&regions);
-        if twice.is_some() {
-            snapshot.is_twice(index);
-        }
+        snapshot.are_twice(index, twice.len());
     }
 
     /// The thread's state, if it still is that thread's.
@@ -110,11 +109,12 @@ impl Plan {
 
     /// Remembers what this walk needed.
     pub(super) fn learn(&mut self, layout: &Layout, walk: &Walk) {
-        self.innermost = walk.innermost(layout, INNERMOST).map(|frames| {
-            let end = frames.at + frames.len;
+        self.innermost = walk.innermost(layout).regions;
+        for region in &mut self.innermost {
+            let end = region.at + region.len;
             // Not more than is mapped for sure.
-            Region { len: frames.len + ONE_MORE.min(end.next_multiple_of(PAGE) - end), ..frames }
-        });
+            region.len += ONE_MORE.min(end.next_multiple_of(PAGE) - end);
+        }
         self.pages.retain_mut(|(page, unused)| {
             *unused += 1;
             *unused <= KEEP_UNUSED && !walk.pages.contains(page)

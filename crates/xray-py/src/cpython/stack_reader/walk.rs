@@ -8,6 +8,11 @@ use xray_core::limits::SAMPLE_DEPTH;
 /// Frames visited at most: entry frames and hidden ones are not on the stack that is kept.
 const MOST_STEPS: usize = 2 * SAMPLE_DEPTH + 64;
 
+/// Of the innermost frames: pieces at most, longest piece, and what may be between two frames of a piece.
+const PIECES: usize = 6;
+const PIECE: usize = 1024;
+const GAP: usize = 320;
+
 /// One function's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -92,12 +97,15 @@ impl Walk {
         End::Broken
     }
 
-    /// The innermost frames that follow each other in memory, from the outermost of them on, when there are two or more.
-    pub(super) fn innermost(&self, layout: &Layout, most: usize) -> Option<Region> {
-        let end = self.frames.first()?.at + layout.frame.size;
-        let follows = |pair: &&[Frame]| !pair[0].generator && pair[1].at < pair[0].at && end - pair[1].at <= most;
-        let outermost = self.frames.windows(2).take_while(follows).last()?[1];
-        Some(Region { at: outermost.at, len: end - outermost.at })
+    /// Where the heads of the innermost frames are, neighbours together: of as many frames as fit into a few pieces.
+    pub(super) fn innermost(&self, layout: &Layout) -> Innermost {
+        let mut innermost = Innermost::default();
+        for frame in &self.frames {
+            if !innermost.add(Region { at: frame.at, len: layout.frame.size }) {
+                break;
+            }
+        }
+        innermost
     }
 
     /// The pages of `len` bytes were needed.
@@ -107,6 +115,34 @@ impl Walk {
                 self.pages.push(page);
             }
         }
+    }
+}
+
+/// The innermost frames' heads.
+#[derive(Debug, Default)]
+pub(super) struct Innermost {
+    /// How many frames.
+    pub(super) frames: usize,
+    pub(super) regions: Vec<Region>,
+}
+
+impl Innermost {
+    /// One more frame; false when there is no room for it.
+    fn add(&mut self, head: Region) -> bool {
+        let joined = |region: &Region| {
+            let at = region.at.min(head.at);
+            Region { at, len: (region.at + region.len).max(head.at + head.len) - at }
+        };
+        let near = |region: &Region| joined(region).len <= (region.len + head.len + GAP).min(PIECE);
+        if let Some(region) = self.regions.iter_mut().find(|region| near(region)) {
+            *region = joined(region);
+        } else if self.regions.len() < PIECES {
+            self.regions.push(head);
+        } else {
+            return false;
+        }
+        self.frames += 1;
+        true
     }
 }
 
