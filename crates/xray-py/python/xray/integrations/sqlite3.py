@@ -4,7 +4,7 @@
 connections of a subclass, whose cursors are of a subclass, unless the caller names a factory of its own. What a
 program can see: ``type(connection) is sqlite3.Connection`` is false (``isinstance`` is true, ``repr`` is the same).
 Classes that a program derives itself, and connections made before xray was installed, are as ever and have no segments.
-Django's connections are of the subclass; its cursors are its own class, and of :mod:`xray.integrations.django_db`.
+Django's connections are of the class in C, too: its cursors are its own, and of :mod:`xray.integrations.django_db`.
 
 SQLite computes rows when they are fetched: the statement goes on then, and that is when its rows are known.
 """
