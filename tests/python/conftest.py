@@ -48,6 +48,14 @@ def recorder(monkeypatch):
         for name in Recorder.FUNCTIONS:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(recorder, name))
+    # The native wrappers ask the agent, so their Python functions stand in their place.
+    handler, response = (
+        sys.modules["django.core.handlers.wsgi"].WSGIHandler,
+        sys.modules["django.http"].HttpResponseBase,
+    )
+    close = response.close.__wrapped__
+    monkeypatch.setattr(handler, "__call__", django._call(handler.__call__.__wrapped__))
+    monkeypatch.setattr(response, "close", lambda self: django._close(close, self))
     return recorder
 
 

@@ -22,7 +22,7 @@ mod _xray {
     use crate::agent::{answer, lifecycle, names, segment, state, transaction};
     use crate::cpython::{arguments, code, function_wrapper, slot};
     use pyo3::prelude::*;
-    use pyo3::types::PyCode;
+    use pyo3::types::{PyCode, PyTuple};
     use xray_core::model::{SymbolKind, TransactionKind};
 
     #[pymodule_export]
@@ -88,10 +88,9 @@ mod _xray {
     }
 
     #[pyfunction]
-    #[pyo3(signature = (of=None))]
-    fn begin_request<'py>(py: Python<'py>, of: Option<&Bound<'py, PyAny>>) -> Option<Bound<'py, Transaction>> {
+    fn begin_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
         // As in `begin`.
-        transaction::begin_request(py, identity(of)).ok().flatten()
+        transaction::begin_request(py, identity(None)).ok().flatten()
     }
 
     #[pyfunction]
@@ -116,7 +115,7 @@ mod _xray {
 
     #[pyfunction]
     fn current_request(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-        transaction::current_request(py)
+        transaction::asked(py, transaction::current_request)
     }
 
     #[pyfunction]
@@ -132,7 +131,7 @@ mod _xray {
 
     #[pyfunction]
     fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-        transaction::current(py)
+        transaction::asked(py, transaction::current)
     }
 
     #[pyfunction]
@@ -177,7 +176,33 @@ mod _xray {
 
     #[pyfunction]
     fn wrap_function<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        function_wrapper::wrap(wrapped, traced)
+        function_wrapper::wrap::<function_wrapper::Traced>(wrapped, traced)
+    }
+
+    #[pyfunction]
+    fn wrap_transactions<'py>(wrapped: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        function_wrapper::wrap::<transaction::ThereAre>(wrapped, other)
+    }
+
+    #[pyfunction]
+    fn wrap_requests<'py>(
+        wrapped: &Bound<'py, PyAny>,
+        begin: Bound<'py, PyAny>,
+        name: Bound<'py, PyAny>,
+        settle: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let functions = PyTuple::new(wrapped.py(), [begin, name, settle])?;
+        function_wrapper::wrap_timed::<transaction::Requests>(wrapped, &functions)
+    }
+
+    #[pyfunction]
+    fn context_wanted(py: Python<'_>) {
+        transaction::find_timed(py);
+    }
+
+    #[pyfunction]
+    fn contexts_are_needed() {
+        transaction::contexts_are_needed();
     }
 
     #[pyfunction]

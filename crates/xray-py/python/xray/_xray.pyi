@@ -25,6 +25,8 @@ __all__ = [
     "begin_request",
     "configure",
     "context_changed",
+    "context_wanted",
+    "contexts_are_needed",
     "current",
     "current_request",
     "enter_segment",
@@ -42,6 +44,8 @@ __all__ = [
     "want_arguments",
     "wrap_announced",
     "wrap_function",
+    "wrap_requests",
+    "wrap_transactions",
 ]
 
 __version__: str
@@ -83,11 +87,10 @@ def begin(kind: int, alone: bool = False) -> Transaction | None:
     With ``alone`` it is no part of the transaction around it.
     """
 
-def begin_request(of: object = None) -> Transaction | None:
+def begin_request() -> Transaction | None:
     """Begin the transaction of a request; None when the context is inside the call that answers one, or the agent off.
 
     What an earlier request has left open in this context was never closed by its server: it ends here, as incomplete.
-    ``of`` is an object that tells this request from others; it must live until the transaction ends.
     """
 
 def begin_answer(
@@ -115,6 +118,12 @@ def answering_request(of: object) -> Transaction | None:
 
 def context_changed() -> None:
     """Other code than this package's may have set the running context's transaction: look it up again."""
+
+def context_wanted() -> None:
+    """The running context is about to be copied: have its transaction there."""
+
+def contexts_are_needed() -> None:
+    """Threads do not tell requests from one another: each has its transaction in its context from now on."""
 
 def method_name(method: str | None) -> str:
     """A method as it may be part of a name: a standard one, or ``OTHER``."""
@@ -232,6 +241,26 @@ def wrap_announced(wrapped: Callable[..., Any], announce: Callable[..., Any]) ->
 
     It calls ``announce(...)`` and then ``wrapped(...)``. What ``announce`` returns counts for nothing, nor what it
     raises, unless that is no ``Exception``.
+    """
+
+def wrap_transactions(wrapped: Callable[..., Any], other: Callable[..., Any]) -> Any:
+    """Make a callable that stands in for a function, as :func:`wrap_function` does.
+
+    It calls ``wrapped(...)``, or ``other(wrapped, ...)`` while there are objects of :class:`Transaction`.
+    """
+
+def wrap_requests(
+    wrapped: Callable[..., Any],
+    begin: Callable[..., Any],
+    name: Callable[[Any], int],
+    settle: Callable[..., None],
+) -> Any:
+    """Make a callable that stands in for a function whose calls each answer a request, as :func:`wrap_function` does.
+
+    It calls ``begin(...)``, which begins a transaction, while a session records and where contexts are needed. With no
+    session it calls ``wrapped(...)`` and then ``name(result)``, which gives the number of the request's name if the
+    request is over. If that or ``wrapped`` fails, or if something has asked for the transaction meanwhile, it calls
+    ``settle(transaction, result, error, ...)`` with the arguments of the call.
     """
 
 def steps(awaited: Any, enter: Callable[[], bool], leave: Callable[[Any], None]) -> Any:

@@ -19,6 +19,7 @@ pub(crate) mod gil_cell;
 mod monitoring;
 #[cfg(Py_3_12)]
 mod muting;
+pub(crate) mod reference;
 pub(crate) mod slot;
 pub(crate) mod stack_reader;
 #[cfg(Py_3_12)]

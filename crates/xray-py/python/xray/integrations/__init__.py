@@ -31,6 +31,7 @@ INSIDE = {
     "django.template.base": "django_templates:trace_templates",
     "django.template.loader_tags": "django_templates:trace_blocks",
     "fastapi.routing": "fastapi:name_transactions",
+    "greenlet": "greenlet:switch_contexts",
     "httpx": "httpx:trace_requests",
     "jinja2": "jinja2:trace_templates",
     "psycopg": "psycopg:trace_cursors",

@@ -1,8 +1,8 @@
 """Django: a transaction begins in ``WSGIHandler`` and ends when the response is closed.
 
-With no session a request is named when it has been answered, by what Django then knows of it. While one records the
-name is needed before anything of the request runs, so the path is resolved once more, first; where a middleware then
-chooses another URLconf, the name that Django finds is the final one.
+With no session a request is named when it has been answered, by what Django then knows of it, and is over then unless
+its response is streamed. While one records the name is needed before anything of the request runs, so the path is
+resolved once more, first; where a middleware then chooses another URLconf, the name that Django finds is the final one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from django.urls import Resolver404
 from xray import _application
 from xray._log import warn_once
 from xray._traceback import drop_own_frame, error_name
-from xray._xray import Transaction, begin_request, current_request, recording
+from xray._xray import (
+    Transaction,
+    begin_request,
+    current_request,
+    recording,
+    wrap_requests,
+    wrap_transactions,
+)
 from xray.integrations import django_names as names
 from xray.integrations import wsgi
 from xray.integrations._base import fail, wrap
@@ -32,7 +39,7 @@ def name_transactions() -> None:
     # Where a response keeps its transaction until it is closed; dropped with the response if it never is. The class
     # has it too, so that no attribute hook of a subclass is asked.
     HttpResponseBase._xray_transaction = None
-    wrap(HttpResponseBase, "close", _close)
+    HttpResponseBase.close = wrap_transactions(HttpResponseBase.close, _close)
     _application.register(names.Django())
 
 
@@ -41,7 +48,8 @@ def begin_in_handler() -> None:
     from django.core.handlers.wsgi import WSGIHandler
 
     require_django()
-    wrap(WSGIHandler, "__call__", _call)
+    answer = WSGIHandler.__call__
+    WSGIHandler.__call__ = wrap_requests(answer, _call(answer), _name_of, _settle_timed)
     wsgi.register(WSGIHandler)
 
 
@@ -85,7 +93,7 @@ class Middleware:
 
 
 def _call(original: Callable[..., Any]) -> Callable[..., Any]:
-    known = names.known
+    """The call of the handler with a transaction, from its beginning and in its context."""
 
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
         transaction = begin_request()
@@ -97,28 +105,51 @@ def _call(original: Callable[..., Any]) -> Callable[..., Any]:
         try:
             response = original(self, environ, start_response)
         except BaseException as error:
-            if not transaction.named:
-                _name_by_environ(transaction, environ)
-            fail(transaction, error)
-            transaction.end()
+            _end_by(transaction, error, environ)
             drop_own_frame(error)
             raise
         if not named_early:
-            # Nearly every request comes here, and with no session this is what xray costs it: one native call, and
-            # attributes that the interpreter finds at the place where they were the last time.
             try:
-                request = response._resource_closers[-1].__self__
-                match = request.resolver_match
-                transaction.answered(known[match.func, match.route, request.method], response.status_code)
+                transaction.answered(_name_of(response), response.status_code)
                 response._xray_transaction = transaction
                 return response
             except Exception:
-                # A name that is new, no view, or a response that is none of Django's.
+                # A name that is new, or more to do.
                 pass
         _settle(transaction, response, environ)
         return response
 
     return __call__
+
+
+def _name_of(response: Any) -> int:
+    """The number of the name of a request that is over, or an error when there is more to do.
+
+    With no session nearly every request comes here, and this is most of what xray costs it: attributes that the
+    interpreter finds at the place where they were the last time.
+    """
+    if response.streaming:
+        raise ValueError("not over")
+    request = response._resource_closers[-1].__self__
+    match = request.resolver_match
+    return names.known[match.func, match.route, request.method]
+
+
+def _settle_timed(
+    transaction: Transaction, answer: Any, error: BaseException | None, handler: Any, environ: Any, *args: Any
+) -> None:
+    """The answering call of a request has returned, or raised, that is more than its name and its time."""
+    if error is None:
+        _settle(transaction, answer, environ)
+    else:
+        _end_by(transaction, error, environ)
+
+
+def _end_by(transaction: Transaction, error: BaseException, environ: Any) -> None:
+    if not transaction.named:
+        _name_by_environ(transaction, environ)
+    fail(transaction, error)
+    transaction.end()
 
 
 def _settle(transaction: Transaction, answer: Any, environ: Any) -> None:
@@ -175,22 +206,19 @@ def _handle_uncaught_exception(original: Callable[..., Any]) -> Callable[..., An
     return handle_uncaught_exception
 
 
-def _close(original: Callable[..., Any]) -> Callable[..., Any]:
-    def close(self: Any) -> Any:
-        transaction = self._xray_transaction
+def _close(original: Callable[..., Any], response: Any) -> Any:
+    transaction = response._xray_transaction
+    if transaction is not None:
+        # A closed response can be pickled, as it could without xray.
+        del response._xray_transaction
+    try:
+        return original(response)
+    except BaseException as error:
+        drop_own_frame(error)
+        raise
+    finally:
         if transaction is not None:
-            # A closed response can be pickled, as it could without xray.
-            del self._xray_transaction
-        try:
-            return original(self)
-        except BaseException as error:
-            drop_own_frame(error)
-            raise
-        finally:
-            if transaction is not None:
-                transaction.end()
-
-    return close
+            transaction.end()
 
 
 def _name_by_environ(transaction: Transaction, environ: Any) -> None:

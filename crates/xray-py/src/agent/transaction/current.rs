@@ -3,9 +3,9 @@
 use super::{Part, Transaction, thread_ident};
 use crate::agent::state;
 use crate::cpython::context;
+use crate::cpython::reference::Reference;
 use crate::cpython::slot::Strand;
 use pyo3::prelude::*;
-use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 /// The open transaction of the current context.
 pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
@@ -33,11 +33,11 @@ pub(crate) fn answering_request(py: Python<'_>, of: usize) -> Option<Bound<'_, T
 
 /// What the current context refers to, open or not.
 pub(super) fn of_context(py: Python<'_>) -> Option<Bound<'_, Transaction>> {
-    context::get(py)?.cast_into::<PyWeakrefReference>().ok()?.upgrade_as::<Transaction>().ok()?
+    context::get(py)?.cast_into::<Reference>().ok()?.get().object(py)
 }
 
 /// Makes the transaction that is referred to the running context's.
-pub(super) fn enter_context(reference: &Bound<'_, PyWeakrefReference>) -> PyResult<()> {
+pub(super) fn enter_context(reference: &Bound<'_, Reference>) -> PyResult<()> {
     context::set(reference.py(), reference.as_any())
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn strand_of_running_context(py: Python<'_>) -> *mut Strand {
     let mut next = current(py);
     while let Some(transaction) = next {
         let found = transaction.get().open.with(py, |open| match &mut open.part {
-            Part::Trace(trace) if !open.ended && open.generation == generation => {
+            Part::Trace(trace) if !open.ended && open.began.generation == generation => {
                 Some(trace.strand(py, thread_ident()))
             }
             _ => None,
@@ -67,10 +67,9 @@ pub(crate) fn is_in_target(py: Python<'_>) -> bool {
     let generation = state::generation();
     let mut next = current(py);
     while let Some(transaction) = next {
-        let is_target = transaction
-            .get()
-            .open
-            .with(py, |open| open.generation == generation && matches!(open.part, Part::Trace(_) | Part::Control));
+        let is_target = transaction.get().open.with(py, |open| {
+            open.began.generation == generation && matches!(open.part, Part::Trace(_) | Part::Control)
+        });
         match is_target {
             Some(false) => next = transaction.get().around(py),
             _ => return is_target.is_some(),

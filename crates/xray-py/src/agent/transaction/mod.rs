@@ -1,6 +1,9 @@
 //! A transaction, from begin to end: the application's side of a session.
 
 mod current;
+mod timed;
+
+pub(crate) use timed::{Requests, asked, contexts_are_needed, find as find_timed};
 
 pub(crate) use current::{answering_request, current, current_request, is_in_target, strand_of_running_context};
 
@@ -10,12 +13,14 @@ use crate::agent::session::LiveTrace;
 use crate::agent::state::{self, STATE};
 use crate::agent::text::Text;
 use crate::cpython::frames::Label;
+use crate::cpython::function_wrapper::When;
 use crate::cpython::gil_cell::GilCell;
+use crate::cpython::reference::Referred;
 use crate::os::clock;
 use current::{enter_context, of_context};
 use pyo3::prelude::*;
-use pyo3::types::PyWeakrefReference;
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use xray_core::model::{ThreadKind, TransactionKind};
 use xray_core::session::Arm;
 
@@ -24,6 +29,19 @@ const MOST_NESTED: u32 = 64;
 
 /// Status from which a response counts as an error.
 const ERROR_STATUS: u16 = 500;
+
+/// Transactions that there are, ended or not. Changed with the GIL held.
+static THERE_ARE: AtomicUsize = AtomicUsize::new(0);
+
+/// While there are transactions, for what only concerns those.
+pub(crate) struct ThereAre;
+
+impl When for ThereAre {
+    #[inline(always)]
+    fn now(_py: Python<'_>) -> bool {
+        THERE_ARE.load(Ordering::Relaxed) != 0
+    }
+}
 
 /// What a session makes of a transaction.
 enum Part {
@@ -41,10 +59,7 @@ struct Open {
     outer: Option<Py<Transaction>>,
     /// How many are around it.
     depth: u32,
-    started_ns: u64,
-    /// The next two only while a session records.
-    started_ticks: u64,
-    started_unix_ns: u64,
+    began: Began,
     name: Option<NameId>,
     /// Where what answers is mounted: in front of routes, and of url names.
     mount: Option<Box<(String, String)>>,
@@ -56,21 +71,19 @@ struct Open {
     error: Option<String>,
     attributes: Vec<(String, String)>,
     ended: bool,
-    /// The session in which it began.
-    generation: u64,
     part: Part,
     /// Thread that began it, and its CPU time when the transaction was admitted.
     thread: u64,
     cpu_ns: u64,
     /// What contexts refer to it by.
-    reference: Option<Py<PyWeakrefReference>>,
+    referred: Option<Referred>,
 }
 
 impl Open {
     /// It is over: its samples count for nobody from now on.
     fn unlabel(&self, labels: &mut Labels) {
-        if let Some(reference) = &self.reference {
-            labels.remove(reference.as_ptr() as usize);
+        if let Some(referred) = &self.referred {
+            labels.remove(referred.address());
         }
     }
 }
@@ -78,7 +91,7 @@ impl Open {
 /// One transaction; ends once, by `end()`, or when it is dropped (then as incomplete).
 ///
 /// The context only refers to it: when whoever began it lets it go, it is lost at once, however long its context lives.
-#[pyclass(frozen, weakref, module = "xray._xray")]
+#[pyclass(frozen, module = "xray._xray")]
 pub(crate) struct Transaction {
     kind: TransactionKind,
     /// Of a server's request, which is not one that the application marked or a task: the address of what tells it from
@@ -99,39 +112,77 @@ pub(crate) fn thread_ident() -> u64 {
 /// What an earlier request has left open in this context was never closed by its server. It ends here: it must not
 /// swallow this one, nor stay for ever.
 pub(crate) fn begin_request(py: Python<'_>, of: usize) -> PyResult<Option<Bound<'_, Transaction>>> {
-    if of_context(py).is_some() {
-        if current_request(py).is_some() {
-            return Ok(None);
-        }
-        while let Some(left) = current(py).filter(|left| left.get().request.is_some()) {
-            Transaction::abandon(&left);
-        }
+    timed::find(py);
+    if of_context(py).is_none() {
+        return begin_with(py, TransactionKind::Web, Some(of), false, None);
     }
-    begin_with(py, TransactionKind::Web, Some(of), false)
+    if current_request(py).is_some() {
+        return Ok(None);
+    }
+    while let Some(left) = current(py).filter(|left| left.get().request.is_some()) {
+        Transaction::abandon(&left);
+    }
+    begin_with(py, TransactionKind::Web, Some(of), false, current(py))
 }
 
 /// Begins a transaction in the current context; one that is `alone` is no part of the one around it.
 pub(crate) fn begin(py: Python<'_>, kind: TransactionKind, is_alone: bool) -> PyResult<Option<Bound<'_, Transaction>>> {
-    begin_with(py, kind, None, is_alone)
+    timed::find(py);
+    begin_with(py, kind, None, is_alone, current(py))
 }
 
-fn begin_with(
-    py: Python<'_>,
+fn begin_with<'py>(
+    py: Python<'py>,
     kind: TransactionKind,
     request: Option<usize>,
     is_alone: bool,
-) -> PyResult<Option<Bound<'_, Transaction>>> {
+    outer: Option<Bound<'py, Transaction>>,
+) -> PyResult<Option<Bound<'py, Transaction>>> {
     if !crate::agent::lifecycle::ensure_started(py) {
         return Ok(None);
     }
     let recording = state::is_recording();
-    let outer = current(py).filter(|outer| outer.get().depth(py) < MOST_NESTED);
+    let began = Began {
+        generation: state::generation(),
+        ns: state::now_ns(),
+        ticks: if recording { clock::ticks() } else { 0 },
+        unix_ns: if recording { state::unix_ns() } else { 0 },
+    };
+    let transaction = make(py, kind, request, is_alone, outer, began)?;
+    if recording {
+        // A part of a matching transaction is one, too.
+        let this = transaction.get();
+        let around = this.around(py).map_or(Label::NONE, |around| around.get().label(py));
+        let own = Label { kind: other_kind(kind), trace: None };
+        this.set_label(py, if around.kind == ThreadKind::Target { around } else { own });
+    }
+    Ok(Some(transaction))
+}
+
+/// When a transaction began.
+struct Began {
+    /// The session that recorded then.
+    generation: u64,
+    ns: u64,
+    /// The next two only while a session records.
+    ticks: u64,
+    unix_ns: u64,
+}
+
+/// Makes a transaction, and the running context's.
+fn make<'py>(
+    py: Python<'py>,
+    kind: TransactionKind,
+    request: Option<usize>,
+    is_alone: bool,
+    outer: Option<Bound<'py, Transaction>>,
+    began: Began,
+) -> PyResult<Bound<'py, Transaction>> {
+    let outer = outer.filter(|outer| outer.get().depth(py) < MOST_NESTED);
     let open = Open {
         depth: outer.as_ref().map_or(0, |outer| outer.get().depth(py) + 1),
         outer: outer.map(Bound::unbind),
-        started_ns: state::now_ns(),
-        started_ticks: if recording { clock::ticks() } else { 0 },
-        started_unix_ns: if recording { state::unix_ns() } else { 0 },
+        began,
         name: None,
         mount: None,
         name_is_final: false,
@@ -140,24 +191,17 @@ fn begin_with(
         error: None,
         attributes: Vec::new(),
         ended: false,
-        generation: state::generation(),
         part: Part::Undecided,
         thread: thread_ident(),
         cpu_ns: 0,
-        reference: None,
+        referred: None,
     };
     let transaction = Bound::new(py, Transaction { kind, request, is_alone, open: GilCell::new(open) })?;
-    let reference = PyWeakrefReference::new(transaction.as_any())?;
-    enter_context(&reference)?;
-    let this = transaction.get();
-    this.open.with(py, |open| open.reference = Some(reference.unbind()));
-    if recording {
-        // A part of a matching transaction is one, too.
-        let around = this.around(py).map_or(Label::NONE, |around| around.get().label(py));
-        let own = Label { kind: other_kind(kind), trace: None };
-        this.set_label(py, if around.kind == ThreadKind::Target { around } else { own });
-    }
-    Ok(Some(transaction))
+    THERE_ARE.fetch_add(1, Ordering::Relaxed);
+    let referred = Referred::new(&transaction)?;
+    enter_context(&referred.reference(py))?;
+    transaction.get().open.with(py, |open| open.referred = Some(referred));
+    Ok(transaction)
 }
 
 fn other_kind(kind: TransactionKind) -> ThreadKind {
@@ -248,10 +292,18 @@ impl Transaction {
     }
 
     fn answered(&self, py: Python<'_>, name: u32, status: &Bound<'_, PyAny>) {
-        self.returned(py);
+        let status = status.extract().ok();
         let name = STATE.with(py, |state| state.names.numbered(name)).flatten();
-        self.rename_unless_final(py, name);
-        self.set_status_of(py, status);
+        let renamed = self.open.with(py, |open| {
+            (open.answering, open.status) = (false, status);
+            if !open.name_is_final {
+                open.name = name.or(open.name);
+            }
+            !open.name_is_final
+        });
+        if renamed == Some(true) && state::is_recording() {
+            self.admit(py);
+        }
     }
 
     #[pyo3(name = "set_status")]
@@ -354,7 +406,8 @@ impl Transaction {
         let traced = STATE.with(py, |state| {
             let recording = state.recording.as_mut()?;
             self.open.with(py, |open| {
-                if open.ended || open.generation != recording.generation || !matches!(open.part, Part::Undecided) {
+                if open.ended || open.began.generation != recording.generation || !matches!(open.part, Part::Undecided)
+                {
                     return None;
                 }
                 if !open.name.is_some_and(|name| recording.matches(name, &state.names)) {
@@ -362,7 +415,7 @@ impl Transaction {
                     return None;
                 }
                 open.cpu_ns = crate::os::thread::own_cpu_ns();
-                open.part = match recording.admit(py, inside_trace, open.thread, open.started_ticks) {
+                open.part = match recording.admit(py, inside_trace, open.thread, open.began.ticks) {
                     Some(trace) => Part::Trace(trace),
                     None => Part::Control,
                 };
@@ -387,7 +440,7 @@ impl Transaction {
 
     fn is_traced(&self, py: Python<'_>) -> bool {
         let traced = self.open.with(py, |open| {
-            matches!(open.part, Part::Trace(_)) && !open.ended && open.generation == state::generation()
+            matches!(open.part, Part::Trace(_)) && !open.ended && open.began.generation == state::generation()
         });
         match traced {
             Some(false) => self.around(py).is_some_and(|around| around.get().is_traced(py)),
@@ -415,19 +468,25 @@ impl Transaction {
     }
 
     fn reference(&self, py: Python<'_>) -> Option<usize> {
-        self.open.with(py, |open| Some(open.reference.as_ref()?.as_ptr() as usize)).flatten()
+        self.open.with(py, |open| Some(open.referred.as_ref()?.address())).flatten()
+    }
+
+    /// Makes it the running context's.
+    fn enter(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let reference = slf.get().open.with(py, |open| Some(open.referred.as_ref()?.reference(py))).flatten();
+        reference.map_or(Ok(()), |reference| enter_context(&reference))
     }
 
     /// Makes the outer transaction current again, if this one is.
     fn leave_context(&self, slf: &Bound<'_, Self>) {
         let py = slf.py();
-        if of_context(py).is_some_and(|transaction| transaction.is(slf))
+        if self.open.with(py, |open| open.outer.is_some()) == Some(true)
+            && of_context(py).is_some_and(|transaction| transaction.is(slf))
             && let Some(outer) = self.open.with(py, |open| open.outer.take()).flatten()
-            && let Some(reference) =
-                outer.get().open.with(py, |open| Some(open.reference.as_ref()?.clone_ref(py))).flatten()
         {
             // Fails only without memory. An ended transaction that stays counts as none, so without an outer one it does.
-            let _ = enter_context(reference.bind(py));
+            let _ = Self::enter(outer.bind(py));
         }
     }
 
@@ -436,12 +495,12 @@ impl Transaction {
         let trace = STATE.with(py, |state| {
             self.open.with(py, |open| {
                 open.ended = true;
-                let wall_ns = now_ns.saturating_sub(open.started_ns);
+                let wall_ns = now_ns.saturating_sub(open.began.ns);
                 let unnamed = Parts { method: None, route: None, handler: None, url_name: None };
                 let name = open.name.unwrap_or_else(|| state.names.routed(self.kind, unnamed));
                 state.names.record(name, now_ns, wall_ns);
                 let part = std::mem::replace(&mut open.part, Part::Other);
-                let Some(recording) = state.recording.as_mut().filter(|r| r.generation == open.generation) else {
+                let Some(recording) = state.recording.as_mut().filter(|r| r.generation == open.began.generation) else {
                     return matches!(part, Part::Trace(_)).then_some(part);
                 };
                 open.unlabel(&mut state.labels);
@@ -463,7 +522,7 @@ impl Transaction {
                     set_attribute(&mut open.attributes, "name", state.names.name(name).display());
                     open.attributes.sort();
                     let description = crate::agent::session::Description {
-                        started_unix_ns: open.started_unix_ns,
+                        started_unix_ns: open.began.unix_ns,
                         duration_ns: wall_ns,
                         cpu_ns,
                         status: open.status,
@@ -484,7 +543,8 @@ impl Transaction {
 impl Transaction {
     /// Ends it as incomplete.
     fn lose(&self, py: Python<'_>) {
-        let lost = self.open.with(py, |open| (!std::mem::replace(&mut open.ended, true)).then_some(open.generation));
+        let lost =
+            self.open.with(py, |open| (!std::mem::replace(&mut open.ended, true)).then_some(open.began.generation));
         if let Some(generation) = lost.flatten().filter(|generation| *generation != state::NO_RECORDING) {
             STATE.with(py, |state| {
                 if let Some(recording) = state.recording.as_mut().filter(|r| r.generation == generation) {
@@ -508,7 +568,12 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        if !self.open.get_mut().ended {
+        THERE_ARE.fetch_sub(1, Ordering::Relaxed);
+        let open = self.open.get_mut();
+        if let Some(referred) = &open.referred {
+            referred.ends();
+        }
+        if !open.ended {
             // Python drops it with the GIL held.
             Python::try_attach(|py| self.lose(py));
         }

@@ -1,5 +1,5 @@
-//! A callable that stands in for a function of a library: it calls through, and calls a tracing function instead while
-//! the running context is traced. Or it announces each call to another function before it calls through.
+//! A callable that stands in for a function of a library: it calls through, and calls another function instead while
+//! that is needed. Or it announces each call to another function before it calls through, or times it.
 //!
 //! In C terms rather than in Python, for three reasons. Without a session a call costs two loads more than the bare one.
 //! It has no frame: tracebacks, the line that a warning names and the depth of recursion stay what they are. And no
@@ -7,6 +7,10 @@
 //!
 //! What a program may ask of a function, it answers like the function: `isinstance(f, types.FunctionType)`, `inspect`,
 //! binding to an object, pickling by name, attributes set and read. Only `type(f)` tells.
+
+mod timed;
+
+pub(crate) use timed::{Timing, wrap_timed};
 
 use super::slot;
 use pyo3::ffi;
@@ -25,7 +29,7 @@ unsafe extern "C" {
 struct Wrapper {
     base: ffi::PyObject,
     vectorcall: ffi::vectorcallfunc,
-    /// What is wrapped, and what is called with it while traced, or before it. Never NULL.
+    /// What is wrapped, and what is called instead of it, before it or around it. Never NULL.
     wrapped: *mut ffi::PyObject,
     other: *mut ffi::PyObject,
     attributes: *mut ffi::PyObject,
@@ -37,9 +41,29 @@ static TYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// Copied from the wrapped function, where it has them; everything else is looked up there when asked for.
 const IDENTITY: [&str; 4] = ["__module__", "__name__", "__qualname__", "__doc__"];
 
-/// Makes a wrapper of `wrapped` that calls `traced(wrapped, *args, **kwargs)` while the running context is traced.
-pub(crate) fn wrap<'py>(wrapped: &Bound<'py, PyAny>, traced: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    make(wrapped, traced, call)
+/// When a wrapper's other function is called instead of what is wrapped.
+pub(crate) trait When {
+    /// Whether it is now. Must not fail, nor call Python.
+    fn now(py: Python<'_>) -> bool;
+}
+
+/// While the running context is traced.
+pub(crate) struct Traced;
+
+impl When for Traced {
+    #[inline(always)]
+    fn now(_py: Python<'_>) -> bool {
+        // SAFETY: the GIL is held (`_py`).
+        slot::is_armed() && unsafe { !slot::current_strand().is_null() }
+    }
+}
+
+/// Makes a wrapper of `wrapped` that calls `other(wrapped, *args, **kwargs)` when `W` says so.
+pub(crate) fn wrap<'py, W: When>(
+    wrapped: &Bound<'py, PyAny>,
+    other: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    make(wrapped, other, call::<W>)
 }
 
 /// Makes a wrapper of `wrapped` that calls `announce(*args, **kwargs)` first: what that returns counts for nothing, nor
@@ -86,7 +110,7 @@ fn make<'py>(
 }
 
 /// `wrapper(...)`
-unsafe extern "C" fn call(
+unsafe extern "C" fn call<W: When>(
     wrapper: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: usize,
@@ -96,10 +120,10 @@ unsafe extern "C" fn call(
     // the arguments are passed on as they came.
     unsafe {
         let wrapper = wrapper.cast::<Wrapper>();
-        if !slot::is_armed() || slot::current_strand().is_null() {
+        if !W::now(Python::assume_attached()) {
             return ffi::PyObject_Vectorcall((*wrapper).wrapped, arguments, count, names);
         }
-        call_traced(wrapper, arguments, count, names)
+        call_other(wrapper, arguments, count, names)
     }
 }
 
@@ -107,7 +131,7 @@ unsafe extern "C" fn call(
 /// As for [`call`].
 #[cold]
 #[inline(never)]
-unsafe fn call_traced(
+unsafe fn call_other(
     wrapper: *mut Wrapper,
     arguments: *const *mut ffi::PyObject,
     count: usize,
