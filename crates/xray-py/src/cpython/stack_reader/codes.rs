@@ -16,6 +16,11 @@ use xray_core::trace::CallKey;
 /// Longest line table, in bytes, that is read: that of some 100,000 lines.
 const MOST_TABLE: usize = 1 << 20;
 
+/// `co_flags`; `CO_GENERATOR`, `CO_COROUTINE`, `CO_ASYNC_GENERATOR`, and all of them.
+const FLAGS: usize = 48;
+const ASYNCHRONOUS_GENERATOR: u32 = 0x200;
+const GENERATORS: u32 = 0x20 | 0x80 | ASYNCHRONOUS_GENERATOR;
+
 /// `_co_firsttraceable` is so far before the instructions.
 const FIRST_TRACEABLE: usize = 16;
 
@@ -24,6 +29,10 @@ const FIRST_TRACEABLE: usize = 16;
 pub(super) struct Code {
     /// Bytes of its frames.
     pub(super) frame_len: usize,
+    /// It makes generators, coroutines or asynchronous generators.
+    pub(super) makes_generators: bool,
+    /// It makes the latter.
+    pub(super) is_asynchronous_generator: bool,
     /// Code units.
     len: usize,
     /// Its key, used for no other code object of the session; `None` for functions of xray and for what is none of
@@ -137,7 +146,15 @@ impl Codes {
         if units > MOST_TABLE {
             return None;
         }
-        let mut code = Code { frame_len: frame_words as usize * 8, len: units, key: None, lines: LineTable::default() };
+        let flags = half_in(head, FLAGS)?;
+        let mut code = Code {
+            frame_len: frame_words as usize * 8,
+            makes_generators: flags & GENERATORS != 0,
+            is_asynchronous_generator: flags & ASYNCHRONOUS_GENERATOR != 0,
+            len: units,
+            key: None,
+            lines: LineTable::default(),
+        };
         // What the interpreter builds itself, to clean up after a constructor, has no line that can be traced.
         let first_traceable = half_in(head, at.instructions - FIRST_TRACEABLE)?;
         let (Some(name), Some(file)) = (self.text(qualified_name?), self.text(file_name?)) else { return Some(code) };

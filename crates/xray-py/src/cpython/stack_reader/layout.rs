@@ -68,14 +68,23 @@ pub(super) struct FrameLayout {
     /// Low bits of the code pointer that are a tag.
     pub(super) code_tag: u64,
     pub(super) calls: Calls,
-    /// The frame that runs is marked: its stack top is -1.
-    pub(super) running_shows: bool,
+    pub(super) shows: Shows,
     /// Its variables, followed by its stack.
     pub(super) variables: usize,
     /// A generator's frame is so far behind the generator.
     pub(super) in_generator: usize,
     /// Bytes that hold all of the above.
     pub(super) size: usize,
+}
+
+/// How a frame shows that it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// The length of its stack is -1: that of a frame that waits is not.
+    Running,
+    /// Its code is not taken away, as it is when it ends; there is no frame that it has called of which this is so. The
+    /// end of its stack is an address.
+    Alive,
 }
 
 /// How calls from C into Python show.
@@ -146,10 +155,6 @@ impl Layout {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err("reading without the GIL is proven on x86-64 Linux only".to_owned());
         }
-        if cfg!(Py_3_14) {
-            // Frames do not show which of them runs, so `live` cannot bring a copy to one instant.
-            return Err("reading without the GIL is not proven on Python 3.14 and newer".to_owned());
-        }
         let version = version_number();
         let layout = Self::of_minor((version >> 16) & 0xFF)
             .ok_or_else(|| format!("the layout of Python {} is not known", version_text()))?;
@@ -182,7 +187,7 @@ impl Layout {
             owner: 70,
             code_tag: 0,
             calls: Calls::Frame(3),
-            running_shows: true,
+            shows: Shows::Running,
             variables: 72,
             in_generator: 72,
             size: 72,
@@ -207,7 +212,7 @@ impl Layout {
         let newer_frame = |code_tag| FrameLayout {
             owner: 74,
             code_tag,
-            running_shows: false,
+            shows: Shows::Alive,
             variables: 80,
             size: 80,
             ..frame.clone()

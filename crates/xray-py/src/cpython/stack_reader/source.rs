@@ -14,7 +14,8 @@ use super::visit::{Plan, StateWords, Visit};
 use super::walk::{End, Frame, Walk};
 use crate::os::memory::Memory;
 use crate::os::thread;
-use pyo3::{Python, ffi};
+use pyo3::ffi;
+use pyo3::prelude::*;
 use std::collections::HashMap;
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -115,6 +116,9 @@ impl MemoryStackSource {
         label: LabelOfReference,
         own_tid: Arc<AtomicU32>,
     ) -> Result<Self, String> {
+        if compiles_while_it_runs(py) {
+            return Err("frames of code that the interpreter has compiled do not show where they are".to_owned());
+        }
         destroyed::watch(py)?;
         let armed =
             Self::new(py, own_directory.to_owned(), label, own_tid).and_then(|source| self_test::run(py, source));
@@ -509,6 +513,12 @@ impl Kept {
         self.rests_on = Some((stacks.epoch(), codes.forgotten));
         self.stack = caller;
     }
+}
+
+/// Whether the interpreter's just-in-time compiler is on (`PYTHON_JIT=1`, Python 3.14 and newer).
+fn compiles_while_it_runs(py: Python<'_>) -> bool {
+    let compiler = super::super::loaded_module(py, "sys").and_then(|sys| sys.getattr("_jit").ok());
+    compiler.and_then(|compiler| compiler.call_method0("is_enabled").ok()?.extract().ok()).unwrap_or(false)
 }
 
 unsafe extern "C" {

@@ -12,6 +12,9 @@ const MOST_REGIONS: usize = 24;
 /// Bytes that are copied behind a piece of the innermost frames: what one more needs.
 const ONE_MORE: usize = 192;
 
+/// Pieces of the innermost frames, those that were needed before included.
+const MOST_PIECES: usize = 8;
+
 /// Visits for which a page is copied although none of them needed it.
 const KEEP_UNUSED: u8 = 16;
 
@@ -24,8 +27,8 @@ pub(super) struct Plan {
     pages: Vec<(usize, u8)>,
     /// The same, neighbours together.
     regions: Vec<Region>,
-    /// The innermost frames: their heads change with each call.
-    innermost: Vec<Region>,
+    /// The innermost frames, whose heads change with each call; and for how many visits each piece was not needed.
+    innermost: Vec<(Region, u8)>,
 }
 
 /// What a thread's state said when it was copied.
@@ -59,8 +62,8 @@ impl Plan {
         moving: bool,
     ) -> Visit {
         snapshot.clear();
-        let twice = if moving { self.innermost.as_slice() } else { &[] };
-        self.copy(layout, snapshot, thread, twice);
+        let twice: Vec<Region> = self.innermost.iter().filter(|_| moving).map(|(region, _)| *region).collect();
+        self.copy(layout, snapshot, thread, &twice);
         let Some(words) = self.state(layout, snapshot, thread, interpreter) else { return Visit::Gone };
         let end = walk.run(layout, snapshot, words.top);
         Visit::Walked(end, words)
@@ -109,12 +112,19 @@ impl Plan {
 
     /// Remembers what this walk needed.
     pub(super) fn learn(&mut self, layout: &Layout, walk: &Walk) {
-        self.innermost = walk.innermost(layout).regions;
-        for region in &mut self.innermost {
+        let mut innermost = walk.innermost(layout).regions;
+        for region in &mut innermost {
             let end = region.at + region.len;
             // Not more than is mapped for sure.
             region.len += ONE_MORE.min(end.next_multiple_of(PAGE) - end);
         }
+        self.innermost.retain_mut(|(old, unused)| {
+            *unused += 1;
+            let is_inside = |new: &Region| old.at >= new.at && old.at + old.len <= new.at + new.len;
+            *unused <= KEEP_UNUSED && !innermost.iter().any(is_inside)
+        });
+        self.innermost.splice(0..0, innermost.into_iter().map(|region| (region, 0)));
+        self.innermost.truncate(MOST_PIECES);
         self.pages.retain_mut(|(page, unused)| {
             *unused += 1;
             *unused <= KEEP_UNUSED && !walk.pages.contains(page)

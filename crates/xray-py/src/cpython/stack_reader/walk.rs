@@ -1,6 +1,6 @@
 //! From the innermost frame outward through copied memory.
 
-use super::layout::{Calls, GENERATOR, Layout};
+use super::layout::{Calls, GENERATOR, Layout, Shows};
 use super::snapshot::{PAGE, Snapshot, half_in, word_in};
 use crate::os::memory::Region;
 use xray_core::limits::SAMPLE_DEPTH;
@@ -10,8 +10,8 @@ const MOST_STEPS: usize = 2 * SAMPLE_DEPTH + 64;
 
 /// Of the innermost frames: pieces at most, longest piece, and what may be between two frames of a piece.
 const PIECES: usize = 6;
-const PIECE: usize = 1024;
-const GAP: usize = 320;
+const PIECE: usize = 4096;
+const GAP: usize = 1024;
 
 /// One function's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,11 +188,11 @@ impl Header {
         if !at.is_multiple_of(8) {
             return None;
         }
-        Self::of(layout, snapshot.bytes_or_fetch(at, layout.frame.size)?)
+        Self::of(layout, at, snapshot.bytes_or_fetch(at, layout.frame.size)?)
     }
 
-    /// Of a frame's bytes.
-    pub(super) fn of(layout: &Layout, bytes: &[u8]) -> Option<Self> {
+    /// Of the bytes of a frame at an address.
+    pub(super) fn of(layout: &Layout, at: usize, bytes: &[u8]) -> Option<Self> {
         let frame = &layout.frame;
         Some(Self {
             code: (word_in(bytes, frame.code)? & !frame.code_tag) as usize,
@@ -203,7 +203,12 @@ impl Header {
                 Calls::Flag(at) => bytes[at] != 0,
                 Calls::Frame(_) => false,
             },
-            stack_words: half_in(bytes, frame.stack_top).filter(|top| *top != u32::MAX),
+            stack_words: match frame.shows {
+                Shows::Running => half_in(bytes, frame.stack_top).filter(|top| *top != u32::MAX),
+                Shows::Alive => word_in(bytes, frame.stack_top)
+                    .and_then(|top| (top as usize).checked_sub(at + frame.variables))
+                    .and_then(|len| u32::try_from(len / 8).ok()),
+            },
         })
     }
 
