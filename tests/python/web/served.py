@@ -110,14 +110,14 @@ class Served:
         ask = ("transactions", "--app", self.app, "--json")
         self._wait_until(lambda: self.run(*ask).returncode == 0, "an agent can be reached")
 
-    def record(self, transaction, file, work, *, workers=1):
+    def record(self, transaction, file, work, *, workers=1, options=()):
         """A session on one transaction in all workers while ``work`` runs; its report as JSON.
 
         Without ``workers``, in those that have an agent already.
         """
         start = ["session", "start", "--app", self.app, "--transaction", transaction, "--detach", "--minutes", "5"]
         self.wait_for_agent()
-        session = self.xray(*start, "--share", "1", "--max-overhead", "1").strip()
+        session = self.xray(*start, "--share", "1", "--max-overhead", "1", *options).strip()
         if workers is not None:
             self._wait_until(lambda: self._recording() == workers, f"{workers} workers record")
         work()

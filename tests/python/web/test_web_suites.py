@@ -1,5 +1,6 @@
 """The frameworks' own test suites give the same results with the agent in and a session recording."""
 
+import collections
 import os
 import subprocess
 import sys
@@ -48,6 +49,11 @@ def results(python, suite, file, env, *options):
     return {(case.get("classname"), case.get("name")): [child.tag for child in case] for case in cases}
 
 
+def outcomes(cases):
+    """How many tests there are of each outcome."""
+    return dict(collections.Counter(" and ".join(tags) or "passed" for tags in cases.values()))
+
+
 @pytest.mark.parametrize("name", SUITES)
 def test_the_results_are_the_same(python, tmp_path, applications, name):
     pip(python, "download", "--no-deps", "--no-binary", ":all:", "--dest", str(tmp_path), name)
@@ -63,5 +69,6 @@ def test_the_results_are_the_same(python, tmp_path, applications, name):
     assert recorded == plain
     assert len(plain) > 400, sys.version
     traced = int(recording.with_suffix(".txt").read_text())
-    print(f"{name}: {len(plain)} tests, {traced} requests traced")  # shown by `pytest -rP`
+    # Shown by `pytest -rP`.
+    print(f"{name}: {outcomes(plain)} without a session, {outcomes(recorded)} with one, {traced} requests traced")
     assert traced >= SUITES[name]
