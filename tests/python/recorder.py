@@ -44,6 +44,10 @@ class Transaction:
         self.names.append(self.numbered[name])
         self.status = status
 
+    def set_known(self, name):
+        # What a number stands for is the agent's to know; so each request is named in full.
+        return False
+
     @property
     def mounted(self):
         return bool(self.mounts[0])

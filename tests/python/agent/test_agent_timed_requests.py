@@ -1,5 +1,7 @@
 """Requests while nothing records: each is counted once and by its right name, whoever asks for it meanwhile."""
 
+import pytest
+
 #: A Django site, and how often its agent counted each name after a number of requests.
 SITE = """
 import asyncio, contextvars, json, logging, subprocess, sys, threading
@@ -140,6 +142,7 @@ assert found == {"/in_thread/": 1, "named in a thread": 3}, found
 
 
 def test_with_greenlets_requests_are_told_by_their_contexts(host):
+    pytest.importorskip("greenlet")
     host.run(
         SITE
         + """
@@ -190,4 +193,51 @@ assert report.requests.matched == 1, report.requests
 assert counts() == {"/starting/": 1, "/plain/": 1}, counts()
 """,
         tmp_path / "session.xr",
+    )
+
+
+def test_a_route_of_starlette_gives_its_name_every_time_and_below_each_mount(host):
+    pytest.importorskip("starlette")
+    host.run(
+        """
+        import asyncio, json, subprocess, sys
+        from host import xray
+        xray.install()
+        from starlette.applications import Starlette
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Mount, Route
+
+        async def item(request):
+            return PlainTextResponse("item")
+
+        async def own(request):
+            xray.set_transaction_name("own name")
+            return PlainTextResponse("own")
+
+        routes = [Route("/items/{item}", item, methods=["GET", "DELETE"]), Route("/own", own)]
+        inside = Starlette(routes=routes)
+        app = Starlette(routes=[*routes, Mount("/one", inside), Mount("/two", inside)])
+
+        async def ask(method, path):
+            async def receive():
+                return {"type": "http.request", "body": b"", "more_body": False}
+
+            async def send(message):
+                pass
+
+            scope = {"type": "http", "asgi": {"version": "3.0"}, "method": method, "path": path, "query_string": b"",
+                     "root_path": "", "headers": [], "http_version": "1.1", "scheme": "http"}
+            await asyncio.create_task(app(scope, receive, send))
+
+        for number in range(3):
+            for path in ["/items/1", "/one/items/2", "/two/items/3", "/own"]:
+                asyncio.run(ask("GET", path))
+            asyncio.run(ask("DELETE", f"/items/{number}"))
+            asyncio.run(ask(f"MADE-UP{number}", "/items/1"))
+        asked = subprocess.run(
+            [sys.executable, "-m", "xray", "transactions", "--json"], capture_output=True, text=True, check=True
+        )
+        found = {seen["name"]: seen["count"] for seen in json.loads(asked.stdout)["transactions"] if seen["count"]}
+        assert found == {"/items/{item}": 9, "/one/items/{item}": 3, "/two/items/{item}": 3, "own name": 3}, found
+        """
     )

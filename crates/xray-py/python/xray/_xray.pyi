@@ -164,6 +164,12 @@ class Transaction:
         without query, kept as an attribute of a trace. Methods are made :func:`method_name`.
         """
 
+    def set_known(self, name: int | None) -> bool:
+        """Set a name by the number that :meth:`set_route` gave it.
+
+        False, and nothing done, where that is not enough: while a session records, below a mount, and without a number.
+        """
+
     @property
     def mounted(self) -> bool:
         """Whether :meth:`mount` was called."""

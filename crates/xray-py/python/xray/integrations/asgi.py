@@ -1,8 +1,8 @@
 """Any ASGI application: ``application = xray.asgi(application)``.
 
-A request's transaction ends when the last part of its response was sent: what an application does afterwards, its
-client does not wait for. A websocket's ends when the application is done with it. Either ends with the application's
-call at the latest, however that ends.
+A request's transaction ends when the last part of its response was sent (while nothing records: was given to the
+server): what an application does afterwards, its client does not wait for. A websocket's ends when the application is
+done with it. Either ends with the application's call at the latest, however that ends.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: More routes than any list that people read.
 _MAX_ROUTES = 10_000
+#: Methods of a route whose names are remembered: clients can make up any number.
+_MAX_METHODS = 16
 #: Routers inside one another.
 _MAX_DEPTH = 32
 #: What a mount adds to its path for the rest, as `Mount` does.
@@ -70,8 +72,16 @@ def set_last(app: Any, transaction: Transaction, scope: Any) -> None:
 
 def set_route(transaction: Transaction, route: Any, scope: Any) -> None:
     """Name a transaction by the route that handles it."""
-    # A websocket has no method.
-    transaction.set_route(scope.get("method"), route.path, view_name(route.endpoint), route.name, scope["path"])
+    method = scope.get("method")  # a websocket has none
+    known = getattr(route, "_xray_names", None)
+    if known is not None and transaction.set_known(known.get(method)):
+        return
+    number = transaction.set_route(method, route.path, view_name(route.endpoint), route.name, scope["path"])
+    if not transaction.mounted:
+        if known is None:
+            known = route._xray_names = {}
+        if len(known) < _MAX_METHODS:
+            known[method] = number
 
 
 def enter_mount(transaction: Transaction, mount: Any, scope: Any) -> None:

@@ -263,6 +263,15 @@ impl Transaction {
         name.map(NameId::number)
     }
 
+    #[pyo3(signature = (name))]
+    fn set_known(&self, py: Python<'_>, name: Option<u32>) -> bool {
+        // The rest of a route is kept while a session records, and a mount is part of the name.
+        let Some(name) = name.filter(|_| !state::is_recording() && !self.mounted(py)) else { return false };
+        let Some(name) = STATE.with(py, |state| state.names.numbered(name)).flatten() else { return false };
+        self.rename_unless_final(py, Some(name));
+        true
+    }
+
     #[getter]
     fn mounted(&self, py: Python<'_>) -> bool {
         self.open.with(py, |open| open.mount.is_some()).unwrap_or(false)
