@@ -108,7 +108,7 @@ class Served:
     def wait_for_agent(self):
         """Wait until the command reaches an agent: it starts with the first request, and beside it."""
         ask = ("transactions", "--app", self.app, "--json")
-        self._wait_until(lambda: self.run(*ask).returncode == 0, "an agent can be reached")
+        self.wait_until(lambda: self.run(*ask).returncode == 0, "an agent can be reached")
 
     def record(self, transaction, file, work, *, workers=1, options=()):
         """A session on one transaction in all workers while ``work`` runs; its report as JSON.
@@ -119,7 +119,7 @@ class Served:
         self.wait_for_agent()
         session = self.xray(*start, "--share", "1", "--max-overhead", "1", *options).strip()
         if workers is not None:
-            self._wait_until(lambda: self._recording() == workers, f"{workers} workers record")
+            self.wait_until(lambda: self._recording() == workers, f"{workers} workers record")
         work()
         self.xray("session", "stop", session)
         self.xray("session", "fetch", session, "-o", str(file), "--force")
@@ -135,7 +135,8 @@ class Served:
         status = json.loads(done.stdout) if done.returncode == 0 else {}
         return status["processes"] if status.get("state") == "recording" else 0
 
-    def _wait_until(self, condition, what):
+    def wait_until(self, condition, what):
+        """Ask again and again until ``condition`` holds."""
         deadline = time.monotonic() + READY_SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"waited until {what}\n{self.log.read_text()[-3000:]}"
