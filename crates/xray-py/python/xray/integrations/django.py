@@ -132,7 +132,7 @@ def _name_of(response: Any) -> int:
         raise ValueError("not over")
     request = response._resource_closers[-1].__self__
     match = request.resolver_match
-    return names.known[match.func, match.route, request.method]
+    return names.known[match.func][match.route][request.method]
 
 
 def _settle_timed(

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 #: More routes than any list that people read.
 _MAX_ROUTES = 10_000
-#: Names that are remembered; an application that makes views as it runs starts over.
-_MAX_NAMES = 10_000
+#: Views that are remembered, and routes of each; an application that makes them as it runs starts over.
+_MAX_VIEWS = 5_000
+_MAX_ROUTES_OF_VIEW = 100
+#: Methods of a route that are remembered: clients can make up any number.
+_MAX_METHODS = 16
 
 
 class EarlyName(NamedTuple):
@@ -50,17 +53,23 @@ def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
     """Name a transaction by the match that Django found."""
     url_name = match.view_name if match.url_name else None
     number = transaction.set_route(request.method, match.route, view_name(match.func), url_name, request.path)
-    if len(known) >= _MAX_NAMES:
+    if len(known) >= _MAX_VIEWS:
         known.clear()
     try:
-        known[match.func, match.route, request.method] = number
+        routes = known.setdefault(match.func, {})
     except TypeError:
         # A view that has no hash.
-        pass
+        return
+    if len(routes) >= _MAX_ROUTES_OF_VIEW:
+        routes.clear()
+    methods = routes.setdefault(match.route, {})
+    if number is not None and len(methods) < _MAX_METHODS:
+        methods[request.method] = number
 
 
-#: Numbers of the names that requests had, by view, route and method.
-known: dict[tuple[Any, str, str | None], int] = {}
+#: Numbers of the names that requests had, by view, route and method. Not by all three in one: a tuple must be made,
+#: hashed and compared, which costs a request more than looking up three times.
+known: dict[Any, dict[str, dict[str | None, int]]] = {}
 
 
 def set_not_found(transaction: Transaction, request: Any) -> None:

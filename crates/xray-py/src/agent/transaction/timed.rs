@@ -5,10 +5,10 @@
 //! example to give it a name. Who asks is found by the thread, so where a thread answers several requests at a time, or
 //! other threads answer parts of them, contexts are needed from the beginning: see [`contexts_are_needed`].
 
-use super::{Began, Transaction, current, make};
+use super::{Began, ThereAre, Transaction, current, make};
 use crate::agent::lifecycle;
 use crate::agent::state::{self, STATE};
-use crate::cpython::function_wrapper::Timing;
+use crate::cpython::function_wrapper::{Timing, When};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -87,7 +87,7 @@ impl Timing for Requests {
         if state::is_recording()
             || CONTEXTS_ARE_NEEDED.load(Ordering::Relaxed)
             || !lifecycle::ensure_started(py)
-            || current(py).is_some()
+            || (ThereAre::now(py) && current(py).is_some())
         {
             return false;
         }
