@@ -54,7 +54,19 @@ def recorder(monkeypatch):
         sys.modules["django.http"].HttpResponseBase,
     )
     close = response.close.__wrapped__
-    monkeypatch.setattr(handler, "__call__", django._call(handler.__call__.__wrapped__))
+    answer = handler.__call__.__wrapped__
+
+    def call(self, environ, start_response):
+        transaction = django.before_answer(self, environ, start_response)
+        try:
+            response = answer(self, environ, start_response)
+        except BaseException as error:
+            django.after_answer(transaction, None, error, self, environ, start_response)
+            raise
+        django.after_answer(transaction, response, None, self, environ, start_response)
+        return response
+
+    monkeypatch.setattr(handler, "__call__", call)
     monkeypatch.setattr(response, "close", lambda self: django._close(close, self))
     return recorder
 

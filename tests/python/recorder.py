@@ -38,12 +38,6 @@ class Transaction:
         self.numbered.append(self.names[-1])
         return len(self.numbered) - 1
 
-    def answered(self, name, status):
-        self.returned()
-        self.named = True
-        self.names.append(self.numbered[name])
-        self.status = status
-
     def set_known(self, name):
         # What a number stands for is the agent's to know; so each request is named in full.
         return False

@@ -90,7 +90,20 @@ def states(nodes, function):
 
 
 def test_who_waits_for_the_gil_and_for_how_long(run):
-    seen = json.loads(run(PROGRAM + GIL).stdout)
+    # A moment in which the machine itself stood still is in the samples and not in the truth; a wrong reader is always
+    # wrong.
+    for attempt in range(3):
+        seen = json.loads(run(PROGRAM + GIL).stdout)
+        try:
+            agree_on_waits(seen)
+            return
+        except AssertionError:
+            if attempt == 2:
+                raise
+
+
+def agree_on_waits(seen):
+    """The samples say what the program knows of itself."""
     waiter, holder = states(seen["nodes"], "waiter"), states(seen["nodes"], "holder")
     share = {state: ns / sum(waiter.values()) for state, ns in waiter.items()}
     held = seen["truth"]["held"]

@@ -28,6 +28,12 @@ fn dense() -> Histogram<u64> {
     Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS).expect("constant bounds are valid")
 }
 
+/// Makes what all histograms share, now: in a process that may fork, before there are threads. A child that was forked while
+/// another thread was making it would wait for that thread for ever.
+pub fn prepare() {
+    LazyLock::force(&BOUNDS);
+}
+
 /// A histogram of wall times in nanoseconds (Gil Tene's HDR histogram), 1 µs to 1 h with three digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LatencyHistogram {

@@ -55,6 +55,9 @@ mod _xray {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         slot::find_strands_by(transaction::strand_of_running_context);
+        // Made at first use otherwise, perhaps by a thread of the agent in the moment of a fork.
+        xray_core::histogram::prepare();
+        state::clock();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 
@@ -192,7 +195,7 @@ mod _xray {
         settle: Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let functions = PyTuple::new(wrapped.py(), [begin, name, settle])?;
-        function_wrapper::wrap_timed::<transaction::Requests>(wrapped, &functions)
+        function_wrapper::wrap_around::<transaction::Requests>(wrapped, &functions)
     }
 
     #[pyfunction]

@@ -65,15 +65,15 @@ def test_the_name_that_the_application_gives_is_the_last(host):
             return transaction, number
 
         first, number = request()
-        first.answered(number, 200)
+        assert first.set_known(number)
         first.end()
         for _ in range(2):
             second, number = request("own name")
-            second.answered(number, 200)
+            assert second.set_known(number)
             second.set_route("GET", "other/", None, None, "/other/")
             second.end()
         third = _xray.begin_request()
-        third.answered(2**31, 200)  # no name has this number
+        assert not third.set_known(2**31)  # no name has this number
         third.end()
         asked = subprocess.run(
             [sys.executable, "-m", "xray", "transactions", "--json"], capture_output=True, text=True, check=True

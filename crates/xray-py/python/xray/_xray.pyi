@@ -186,9 +186,6 @@ class Transaction:
     def returned(self) -> None:
         """The call that answers the request is over: a request that begins in this context now is another one."""
 
-    def answered(self, name: int, status: int) -> None:
-        """:meth:`returned`, with a name that :meth:`set_route` gave a number, and the status, in one call."""
-
     def set_status(self, status: int) -> None: ...
     def set_error(self, error: str) -> None:
         """Type of the exception that ended it: ``builtins.ValueError``."""
@@ -257,16 +254,16 @@ def wrap_transactions(wrapped: Callable[..., Any], other: Callable[..., Any]) ->
 
 def wrap_requests(
     wrapped: Callable[..., Any],
-    begin: Callable[..., Any],
+    begin: Callable[..., Transaction | None],
     name: Callable[[Any], int],
     settle: Callable[..., None],
 ) -> Any:
     """Make a callable that stands in for a function whose calls each answer a request, as :func:`wrap_function` does.
 
-    It calls ``begin(...)``, which begins a transaction, while a session records and where contexts are needed. With no
-    session it calls ``wrapped(...)`` and then ``name(result)``, which gives the number of the request's name if the
-    request is over. If that or ``wrapped`` fails, or if something has asked for the transaction meanwhile, it calls
-    ``settle(transaction, result, error, ...)`` with the arguments of the call.
+    While a session records, and where contexts are needed, it calls ``begin(...)`` with the arguments of the call, then
+    ``wrapped(...)``, then ``settle(transaction, result, error, ...)``. With no session it calls ``wrapped(...)`` and
+    then ``name(result)``, which gives the number of the request's name if the request is over. If that or ``wrapped``
+    fails, or if something has asked for the transaction meanwhile, ``settle`` is called, too.
     """
 
 def steps(awaited: Any, enter: Callable[[], bool], leave: Callable[[Any], None]) -> Any:

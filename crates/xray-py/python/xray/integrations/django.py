@@ -49,7 +49,7 @@ def begin_in_handler() -> None:
 
     require_django()
     answer = WSGIHandler.__call__
-    WSGIHandler.__call__ = wrap_requests(answer, _call(answer), _name_of, _settle_timed)
+    WSGIHandler.__call__ = wrap_requests(answer, before_answer, _name_of, after_answer)
     wsgi.register(WSGIHandler)
 
 
@@ -92,34 +92,13 @@ class Middleware:
         return response
 
 
-def _call(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The call of the handler with a transaction, from its beginning and in its context."""
-
-    def __call__(self: Any, environ: Any, start_response: Any) -> Any:
-        transaction = begin_request()
-        if transaction is None:
-            return _call_inside(original, self, environ, start_response)
-        named_early = recording()
-        if named_early:
-            _name_by_environ(transaction, environ)
-        try:
-            response = original(self, environ, start_response)
-        except BaseException as error:
-            _end_by(transaction, error, environ)
-            drop_own_frame(error)
-            raise
-        if not named_early:
-            try:
-                transaction.answered(_name_of(response), response.status_code)
-                response._xray_transaction = transaction
-                return response
-            except Exception:
-                # A name that is new, or more to do.
-                pass
-        _settle(transaction, response, environ)
-        return response
-
-    return __call__
+def before_answer(handler: Any, environ: Any, *args: Any) -> Transaction | None:
+    """Begin the transaction of a request; None where something outside Django has, or nothing may."""
+    transaction = begin_request()
+    unnamed = transaction or current_request()
+    if unnamed is not None and not unnamed.named and recording():
+        _name_by_environ(unnamed, environ)
+    return transaction
 
 
 def _name_of(response: Any) -> int:
@@ -135,46 +114,31 @@ def _name_of(response: Any) -> int:
     return names.known[match.func][match.route][request.method]
 
 
-def _settle_timed(
-    transaction: Transaction, answer: Any, error: BaseException | None, handler: Any, environ: Any, *args: Any
+def after_answer(
+    transaction: Transaction | None,
+    answer: Any,
+    error: BaseException | None,
+    handler: Any,
+    environ: Any,
+    *args: Any,
 ) -> None:
-    """The answering call of a request has returned, or raised, that is more than its name and its time."""
-    if error is None:
-        _settle(transaction, answer, environ)
-    else:
-        _end_by(transaction, error, environ)
-
-
-def _end_by(transaction: Transaction, error: BaseException, environ: Any) -> None:
-    if not transaction.named:
-        _name_by_environ(transaction, environ)
-    fail(transaction, error)
-    transaction.end()
-
-
-def _settle(transaction: Transaction, answer: Any, environ: Any) -> None:
-    """The answering call has returned: name the transaction, and let the response end it."""
-    transaction.returned()
+    """The answering call has returned, or raised: name the transaction, and let the response end it."""
+    named = transaction or current_request()
+    if named is None:
+        return
+    if error is not None:
+        if not named.named:
+            _name_by_environ(named, environ)
+        if transaction is not None:
+            fail(transaction, error)
+            transaction.end()
+        return
     response = _response_of(answer)
-    _name_by_answer(transaction, response, environ)
-    _end_with(response, transaction)
-
-
-def _call_inside(original: Callable[..., Any], handler: Any, environ: Any, start_response: Any) -> Any:
-    """The call where something outside Django has begun the transaction, or nothing may."""
-    outer = current_request()
-    if outer is not None and not outer.named and recording():
-        _name_by_environ(outer, environ)
-    try:
-        response = original(handler, environ, start_response)
-    except BaseException as error:
-        if outer is not None and not outer.named:
-            _name_by_environ(outer, environ)
-        drop_own_frame(error)
-        raise
-    if outer is not None:
-        _name_by_answer(outer, _response_of(response), environ)
-    return response
+    if transaction is not None:
+        transaction.returned()
+    _name_by_answer(named, response, environ)
+    if transaction is not None:
+        _end_with(response, transaction)
 
 
 def _response_for_exception(original: Callable[..., Any]) -> Callable[..., Any]:

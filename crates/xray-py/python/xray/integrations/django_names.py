@@ -51,20 +51,26 @@ def set_early(transaction: Transaction, name: EarlyName, method: str | None, pat
 
 def set_resolved(transaction: Transaction, match: Any, request: Any) -> None:
     """Name a transaction by the match that Django found."""
+    methods = _known_methods(match)
+    if transaction.set_known(methods.get(request.method)):
+        return
     url_name = match.view_name if match.url_name else None
     number = transaction.set_route(request.method, match.route, view_name(match.func), url_name, request.path)
-    if len(known) >= _MAX_VIEWS:
-        known.clear()
+    if number is not None and not transaction.mounted and len(methods) < _MAX_METHODS:
+        methods[request.method] = number
+
+
+def _known_methods(match: Any) -> dict[str | None, int]:
     try:
         routes = known.setdefault(match.func, {})
     except TypeError:
         # A view that has no hash.
-        return
-    if len(routes) >= _MAX_ROUTES_OF_VIEW:
+        return {}
+    if len(routes) >= _MAX_ROUTES_OF_VIEW and match.route not in routes:
         routes.clear()
-    methods = routes.setdefault(match.route, {})
-    if number is not None and len(methods) < _MAX_METHODS:
-        methods[request.method] = number
+    if len(known) > _MAX_VIEWS:
+        known.clear()
+    return routes.setdefault(match.route, {})
 
 
 #: Numbers of the names that requests had, by view, route and method. Not by all three in one: a tuple must be made,

@@ -300,21 +300,6 @@ impl Transaction {
         self.open.with(py, |open| open.answering = false);
     }
 
-    fn answered(&self, py: Python<'_>, name: u32, status: &Bound<'_, PyAny>) {
-        let status = status.extract().ok();
-        let name = STATE.with(py, |state| state.names.numbered(name)).flatten();
-        let renamed = self.open.with(py, |open| {
-            (open.answering, open.status) = (false, status);
-            if !open.name_is_final {
-                open.name = name.or(open.name);
-            }
-            !open.name_is_final
-        });
-        if renamed == Some(true) && state::is_recording() {
-            self.admit(py);
-        }
-    }
-
     #[pyo3(name = "set_status")]
     pub(crate) fn set_status_of(&self, py: Python<'_>, status: &Bound<'_, PyAny>) {
         // What is no status of HTTP is none.

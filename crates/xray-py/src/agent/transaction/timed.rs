@@ -8,7 +8,7 @@
 use super::{Began, ThereAre, Transaction, current, make};
 use crate::agent::lifecycle;
 use crate::agent::state::{self, STATE};
-use crate::cpython::function_wrapper::{Timing, When};
+use crate::cpython::function_wrapper::{Around, When};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -76,60 +76,97 @@ fn transaction_of(py: Python<'_>, began_ns: u64) -> PyResult<Bound<'_, Transacti
     make(py, TransactionKind::Web, Some(0), false, None, began)
 }
 
-/// Times requests. The functions of such a wrapper are, after the one that is called where timing is not enough:
-/// `name(result)`, the number of the request's name if that is all there is to say, and
-/// `settle(transaction, result, error, *arguments)` for all others.
+/// What is done around calls that answer requests. The functions of such a wrapper are
+/// `begin(*arguments)`, the transaction of a request for which timing is not enough; `name(result)`, the number of the name
+/// of a request that was only timed, if that is all there is to say; and `settle(transaction, result, error, *arguments)`
+/// for all others.
 pub(crate) struct Requests;
 
-impl Timing for Requests {
+/// A request that is answered.
+pub(crate) enum Answering {
+    /// By a timed one of the thread.
+    Timed,
+    /// By what `begin` gave.
+    Begun(Py<PyAny>),
+}
+
+impl Around for Requests {
+    type Open = Answering;
+
     #[inline]
-    fn begin(py: Python<'_>) -> bool {
-        if state::is_recording()
-            || CONTEXTS_ARE_NEEDED.load(Ordering::Relaxed)
-            || !lifecycle::ensure_started(py)
-            || (ThereAre::now(py) && current(py).is_some())
-        {
-            return false;
+    fn before<'py>(functions: &Bound<'py, PyTuple>, arguments: &[Borrowed<'_, 'py, PyAny>]) -> PyResult<Answering> {
+        let py = functions.py();
+        if begin(py) {
+            return Ok(Answering::Timed);
         }
-        let inside = OF_THREAD.take();
-        if inside.is_some() {
-            OF_THREAD.set(inside);
-            return false;
-        }
-        IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
-        OF_THREAD.set(Some(ManuallyDrop::new(Request { began_ns: state::now_ns(), transaction: None })));
-        true
+        let arguments = PyTuple::new(py, arguments)?;
+        Ok(Answering::Begun(functions.get_item(0)?.call1(arguments)?.unbind()))
     }
 
-    fn end<'py>(
+    fn after<'py>(
+        open: Answering,
         functions: &Bound<'py, PyTuple>,
         arguments: &[Borrowed<'_, 'py, PyAny>],
         result: Result<&Bound<'py, PyAny>, &PyErr>,
     ) -> PyResult<()> {
         let py = functions.py();
-        let Some(request) = OF_THREAD.take().map(ManuallyDrop::into_inner) else { return Ok(()) };
-        IN_FLIGHT.fetch_sub(1, Ordering::Relaxed);
-        if let (None, Ok(result)) = (&request.transaction, result) {
-            match functions.get_borrowed_item(1)?.call1((result,)).and_then(|name| name.extract::<u32>()) {
-                Ok(name) => {
-                    record(py, name, request.began_ns);
-                    return Ok(());
+        let transaction = match open {
+            Answering::Begun(transaction) => transaction.into_bound(py),
+            Answering::Timed => {
+                let Some(request) = end() else { return Ok(()) };
+                if let (None, Ok(result)) = (&request.transaction, result) {
+                    match functions.get_borrowed_item(1)?.call1((result,)).and_then(|name| name.extract::<u32>()) {
+                        Ok(name) => {
+                            record(py, name, request.began_ns);
+                            return Ok(());
+                        }
+                        // A name that is new, or a result that is not as most are.
+                        Err(error) if error.is_instance_of::<PyException>(py) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
-                // A name that is new, or a result that is not as most are.
-                Err(error) if error.is_instance_of::<PyException>(py) => {}
-                Err(error) => return Err(error),
+                match request.transaction {
+                    Some(transaction) => transaction.into_bound(py).into_any(),
+                    None => transaction_of(py, request.began_ns)?.into_any(),
+                }
             }
-        }
-        let transaction = match request.transaction {
-            Some(transaction) => transaction.into_bound(py),
-            None => transaction_of(py, request.began_ns)?,
         };
-        let mut given = vec![transaction.into_any()];
-        given.push(result.map_or_else(|_| py.None().into_bound(py), Clone::clone));
-        given.push(result.map_or_else(|error| error.value(py).clone().into_any(), |_| py.None().into_bound(py)));
+        let none = || py.None().into_bound(py);
+        let mut given = vec![transaction];
+        given.push(result.map_or_else(|_| none(), Clone::clone));
+        given.push(result.map_or_else(|error| error.value(py).clone().into_any(), |_| none()));
         given.extend(arguments.iter().map(|argument| (**argument).clone()));
         functions.get_item(2)?.call1(PyTuple::new(py, given)?).map(drop)
     }
+}
+
+/// Begins to time a request of this thread; false where that is not enough.
+#[inline]
+fn begin(py: Python<'_>) -> bool {
+    if state::is_recording()
+        || CONTEXTS_ARE_NEEDED.load(Ordering::Relaxed)
+        || !lifecycle::ensure_started(py)
+        || (ThereAre::now(py) && current(py).is_some())
+    {
+        return false;
+    }
+    let inside = OF_THREAD.take();
+    if inside.is_some() {
+        OF_THREAD.set(inside);
+        return false;
+    }
+    IN_FLIGHT.fetch_add(1, Ordering::Relaxed);
+    OF_THREAD.set(Some(ManuallyDrop::new(Request { began_ns: state::now_ns(), transaction: None })));
+    true
+}
+
+/// The timed request of this thread, which has been answered.
+fn end() -> Option<Request> {
+    let request = OF_THREAD.take().map(ManuallyDrop::into_inner);
+    if request.is_some() {
+        IN_FLIGHT.fetch_sub(1, Ordering::Relaxed);
+    }
+    request
 }
 
 /// Counts a request that has been answered.

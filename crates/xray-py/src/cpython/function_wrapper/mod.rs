@@ -1,5 +1,5 @@
 //! A callable that stands in for a function of a library: it calls through, and calls another function instead while
-//! that is needed. Or it announces each call to another function before it calls through, or times it.
+//! that is needed. Or it announces each call to another function before it calls through, or does something around it.
 //!
 //! In C terms rather than in Python, for three reasons. Without a session a call costs two loads more than the bare one.
 //! It has no frame: tracebacks, the line that a warning names and the depth of recursion stay what they are. And no
@@ -8,9 +8,9 @@
 //! What a program may ask of a function, it answers like the function: `isinstance(f, types.FunctionType)`, `inspect`,
 //! binding to an object, pickling by name, attributes set and read. Only `type(f)` tells.
 
-mod timed;
+mod around;
 
-pub(crate) use timed::{Timing, wrap_timed};
+pub(crate) use around::{Around, wrap_around};
 
 use super::slot;
 use pyo3::ffi;
