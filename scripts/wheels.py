@@ -104,7 +104,8 @@ def try_out(archive: Path, interpreter: Interpreter) -> None:
     with tempfile.TemporaryDirectory(prefix="xray-wheel-") as directory:
         venv = Path(directory) / "venv"
         venvs.run([str(interpreter.executable), "-m", "venv", "--without-pip", str(venv)])
-        env = without_node(dict(os.environ), Path(directory)) | {"XRAY_SOCKET_DIR": f"{directory}/x"}
+        # The source archive is compiled, which needs Rust and nothing else.
+        env = without_node(toolchain.environment(), Path(directory)) | {"XRAY_SOCKET_DIR": f"{directory}/x"}
         venvs.run([*venvs.pip_install(venv), str(archive)], env)
         session = f"{directory}/trial.xr"
         venvs.run([str(venvs.python_of(venv)), "-I", "-c", TRIAL, session], env)
