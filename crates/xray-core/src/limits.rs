@@ -19,6 +19,14 @@ pub const SAMPLE_BATCH_NS: u64 = 100_000_000;
 pub const STOP_CHECK_NS: u64 = 200_000_000;
 /// Memory of one trace in flight, in bytes: that of all its recorders together.
 pub const TRACE_BYTES: usize = 1 << 20;
+/// Samples of one trace; a stack that stands still for several ticks is mostly one.
+pub const TRACE_SAMPLES: usize = 2_000;
+/// Frames of the different stacks in one trace's samples.
+pub const TRACE_SAMPLE_FRAMES: usize = 10_000;
+/// Traces whose samples are held while they are in flight: more than can be, for those that are never handed in.
+pub const SAMPLED_TRACES: usize = 64;
+/// After its end, so long samples of a trace are waited for, in nanoseconds.
+pub const TRACE_SAMPLES_NS: u64 = 1_000_000_000;
 /// Timeline entries of one trace.
 pub const TIMELINE_ENTRIES: usize = 2_000;
 /// Recorded arguments of one recorder, in bytes.

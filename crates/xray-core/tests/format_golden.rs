@@ -155,6 +155,31 @@ fn known() -> SessionData {
                 TimelineEntry { node: 1, start_ns: MS, duration_ns: 48 * MS, folded: 0, arguments: None },
                 TimelineEntry { node: 2, start_ns: 2 * MS, duration_ns: 3 * MS, folded: 119, arguments: None },
             ],
+            samples: TraceSamples {
+                frames: vec![
+                    SampledFrame { parent: None, symbol: view, line: 44 },
+                    SampledFrame { parent: Some(0), symbol: sql, line: 0 },
+                ],
+                samples: vec![
+                    TraceSample {
+                        at_ns: 9 * MS,
+                        frame: Some(1),
+                        state: ThreadState::Blocked,
+                        count: 3,
+                        weight_ns: 30 * MS,
+                        cpu_ns: MS,
+                    },
+                    TraceSample {
+                        at_ns: 45 * MS,
+                        frame: None,
+                        state: ThreadState::WaitingForGil,
+                        count: 1,
+                        weight_ns: 10 * MS,
+                        cpu_ns: 0,
+                    },
+                ],
+                dropped: 2,
+            },
         }],
         call_tree: CallTree {
             nodes: vec![

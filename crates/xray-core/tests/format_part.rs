@@ -88,6 +88,7 @@ fn trace(id: u64) -> Trace {
         attributes: vec![("method".to_owned(), "GET".to_owned())],
         nodes: vec![node(None, 0, 5_000_000, 1_000_000), node(Some(0), 1, 4_000_000, 4_000_000)],
         timeline: vec![TimelineEntry { node: 1, start_ns: 10, duration_ns: 4_000_000, folded: 0, arguments: None }],
+        samples: TraceSamples::default(),
     }
 }
 

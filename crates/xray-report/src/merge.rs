@@ -55,6 +55,7 @@ fn combine(mut a: SessionData, mut b: Option<SessionData>) -> SessionData {
         }
         for mut trace in std::mem::take(&mut session.traces) {
             trace.nodes.iter_mut().for_each(|node| node.symbol = id(node.symbol));
+            trace.samples.frames.iter_mut().for_each(|frame| frame.symbol = id(frame.symbol));
             traces.push(trace);
         }
     }

@@ -57,6 +57,18 @@ fn session() -> SessionData {
         attributes: vec![("method".into(), "GET".into()), ("path".into(), "/tags/django/".into())],
         nodes: nodes.to_vec(),
         timeline: vec![entry(0, 0, 100), entry(1, 0, 100), entry(2, 30, 50)],
+        samples: TraceSamples {
+            frames: vec![SampledFrame { parent: None, symbol: path[1].1, line: 43 }],
+            samples: vec![TraceSample {
+                at_ns: 40 * MS,
+                frame: Some(0),
+                state: ThreadState::Blocked,
+                count: 5,
+                weight_ns: 50 * MS,
+                cpu_ns: 0,
+            }],
+            dropped: 0,
+        },
     };
     let calls = path.map(|(parent, symbol, total, own)| CallTreeNode {
         parent,

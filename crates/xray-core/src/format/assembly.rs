@@ -8,9 +8,9 @@ use super::frame::Frame;
 use super::wire::{self, Ended, Kind};
 use crate::limits::{FILE_MEMORY_BASE, FILE_MEMORY_PER_BYTE};
 use crate::model::{
-    CallTree, CallTreeNode, Decision, Loss, LossKind, Note, PathNode, ProcessInfo, SampleTree, SampleTreeNode,
-    SecondStats, SessionData, SessionHeader, StoppedBy, Symbol, SymbolId, SymbolKind, SymbolTable, Trace, TreeSum,
-    Wait, WaitedOn, Waits,
+    CallTree, CallTreeNode, Decision, Loss, LossKind, Note, PathNode, ProcessInfo, ProcessKey, SampleTree,
+    SampleTreeNode, SecondStats, SessionData, SessionHeader, StoppedBy, Symbol, SymbolId, SymbolKind, SymbolTable,
+    Trace, TraceId, TreeSum, Wait, WaitedOn, Waits,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,6 +23,8 @@ pub(super) struct Assembly {
     scopes: HashMap<u64, Scope>,
     symbols: SymbolTable,
     traces: Vec<Trace>,
+    /// Where each of them is.
+    trace_places: HashMap<(TraceId, ProcessKey), usize>,
     totals: Delta,
     call_tree: TreeSum<CallTreeNode>,
     sample_tree: TreeSum<SampleTreeNode>,
@@ -63,6 +65,7 @@ impl Assembly {
             scopes: HashMap::new(),
             symbols: SymbolTable::default(),
             traces: Vec::new(),
+            trace_places: HashMap::new(),
             totals: Delta::default(),
             call_tree: TreeSum::default(),
             sample_tree: TreeSum::default(),
@@ -90,6 +93,7 @@ impl Assembly {
             Kind::End => self.add_end(frame),
             Kind::Arguments => self.add_arguments(frame),
             Kind::Waits => self.add_waits(frame, damaged),
+            Kind::TraceSamples => self.add_trace_samples(frame, damaged),
         }
     }
 
@@ -160,12 +164,13 @@ impl Assembly {
 
     fn add_trace(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {
         let trace: wire::Trace = self.decoder.decode(frame)?;
-        self.take(trace.memory())?;
+        self.take(trace.memory() + 4 * size_of::<(TraceId, ProcessKey, usize)>() as u64)?;
         let (lost, scope) = self.lookup(frame, damaged);
         let trace = trace.into_model(symbols_of(scope, lost))?;
         self.take_names(trace.nodes.iter().map(|node| node.symbol))?;
         let seen = trace.started_unix_ns.saturating_add(trace.duration_ns);
         self.saw(frame.scope, seen);
+        self.trace_places.insert((trace.id, trace.process), self.traces.len());
         self.traces.push(trace);
         Ok(())
     }
@@ -178,6 +183,23 @@ impl Assembly {
             Some(trace) if arguments.belong_to(trace) => arguments.add_to(trace),
             _ => Ok(()),
         }
+    }
+
+    /// When their trace was lost, so are they.
+    fn add_trace_samples(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {
+        let samples: wire::TraceSamples = self.decoder.decode(frame)?;
+        self.take(samples.memory())?;
+        let trace = self.trace_places.get(&samples.trace()).copied();
+        let (lost, scope) = self.lookup(frame, damaged);
+        let samples = samples.into_model(symbols_of(scope, lost))?;
+        // Once in the list of frames and once in that of lines.
+        self.take_names(samples.frames.iter().flat_map(|frame| [frame.symbol; 2]))?;
+        match trace.map(|at| &mut self.traces[at].samples) {
+            Some(of) if of.is_empty() => *of = samples,
+            Some(_) => return Err(ChunkError::Invalid("a trace has its samples already")),
+            None => {}
+        }
+        Ok(())
     }
 
     fn add_call_tree(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {

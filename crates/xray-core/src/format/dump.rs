@@ -86,6 +86,7 @@ fn summary(decoder: &mut Decoder, frame: &Frame<'_>) -> String {
         Some(Kind::CallTree) => decoder.decode::<wire::CallTree>(frame).map(|t| tree(t.first, t.len())),
         Some(Kind::SampleTree) => decoder.decode::<wire::SampleTree>(frame).map(|t| tree(t.first, t.len())),
         Some(Kind::Waits) => decoder.decode::<wire::Waits>(frame).map(|w| format!("{} waits", w.waits.len())),
+        Some(Kind::TraceSamples) => decoder.decode::<wire::TraceSamples>(frame).map(|s| s.summary()),
         Some(Kind::End) => decoder
             .decode::<wire::End>(frame)
             .and_then(wire::End::into_model)

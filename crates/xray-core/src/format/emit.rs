@@ -6,7 +6,8 @@ use super::error::WriteError;
 use super::frame;
 use super::wire::{self, Chunk};
 use crate::model::{
-    CallTreeNode, ProcessEnd, ProcessInfo, SampleTreeNode, SessionData, SessionHeader, Symbol, Trace, Waits,
+    CallTreeNode, ProcessEnd, ProcessInfo, ProcessKey, SampleTreeNode, SessionData, SessionHeader, Symbol, Trace,
+    TraceId, TraceSamples, Waits,
 };
 use serde::Serialize;
 use std::io;
@@ -68,10 +69,23 @@ impl Emitter {
 
     pub(super) fn trace(&mut self, scope: u64, trace: &Trace) -> Result<(), WriteError> {
         self.append(scope, &wire::Trace::from(trace))?;
-        match wire::Arguments::of(trace) {
-            Some(arguments) => self.append(scope, &arguments),
-            None => Ok(()),
+        if let Some(arguments) = wire::Arguments::of(trace) {
+            self.append(scope, &arguments)?;
         }
+        if !trace.samples.is_empty() {
+            self.trace_samples(scope, trace.id, trace.process, &trace.samples)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn trace_samples(
+        &mut self,
+        scope: u64,
+        trace: TraceId,
+        process: ProcessKey,
+        samples: &TraceSamples,
+    ) -> Result<(), WriteError> {
+        self.append(scope, &wire::TraceSamples::new(trace, process, samples))
     }
 
     pub(super) fn delta(&mut self, scope: u64, delta: &Delta) -> Result<(), WriteError> {

@@ -4,7 +4,7 @@ use super::delta::{Delta, PartEnd};
 use super::emit::Emitter;
 use super::error::WriteError;
 use super::wire;
-use crate::model::{ProcessEnd, ProcessInfo, SessionHeader, Symbol, Trace};
+use crate::model::{ProcessEnd, ProcessInfo, ProcessKey, SessionHeader, Symbol, Trace, TraceId, TraceSamples};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -81,6 +81,14 @@ impl<W: Write> PartWriter<W> {
     /// See [`WriteError`] and [`Self::symbols`].
     pub fn trace(&mut self, trace: &Trace) -> Result<(), WriteError> {
         self.commit(|emitter, scope| emitter.trace(scope, trace))
+    }
+
+    /// Adds what the sampler saw of a trace that was added before, once.
+    ///
+    /// # Errors
+    /// See [`WriteError`] and [`Self::symbols`].
+    pub fn trace_samples(&mut self, trace: TraceId, samples: &TraceSamples) -> Result<(), WriteError> {
+        self.commit(|emitter, scope| emitter.trace_samples(scope, trace, ProcessKey(scope), samples))
     }
 
     /// Adds to everything else.

@@ -10,6 +10,7 @@ mod sample;
 mod session;
 mod symbol;
 mod trace;
+mod trace_samples;
 mod tree_sum;
 mod wait;
 
@@ -22,5 +23,6 @@ pub use session::{
 };
 pub use symbol::{Symbol, SymbolId, SymbolKind, SymbolTable};
 pub use trace::{ContextId, TimelineEntry, Trace, TraceId, TraceNode, TransactionKind};
+pub use trace_samples::{SampledFrame, TraceSample, TraceSamples};
 pub use tree_sum::{FlatNode, PathNode, TreeSum, preorder, preorder_by};
 pub use wait::{GilHolder, Wait, WaitedOn, Waits};

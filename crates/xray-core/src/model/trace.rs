@@ -1,6 +1,6 @@
 //! One traced transaction: the exact call tree and the timeline.
 
-use super::{ProcessKey, SymbolId};
+use super::{ProcessKey, SymbolId, TraceSamples};
 
 /// The kind of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,4 +98,6 @@ pub struct Trace {
     pub nodes: Vec<TraceNode>,
     /// The timeline, sorted by start, then by descending duration.
     pub timeline: Vec<TimelineEntry>,
+    /// What the sampler saw of it.
+    pub samples: TraceSamples,
 }

@@ -109,11 +109,11 @@ impl Stacks {
     }
 
     /// What the collector does not have: number of the first node, nodes, names.
-    pub(super) fn unsent(&self) -> (u32, &[StackNode], &[(CallKey, Symbol)]) {
+    pub(crate) fn unsent(&self) -> (u32, &[StackNode], &[(CallKey, Symbol)]) {
         (self.sent as u32, &self.nodes[self.sent..], &self.names)
     }
 
-    pub(super) fn mark_sent(&mut self) {
+    pub(crate) fn mark_sent(&mut self) {
         self.sent = self.nodes.len();
         self.names.clear();
     }

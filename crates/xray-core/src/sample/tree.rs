@@ -98,9 +98,10 @@ impl SampleTreeBuilder {
         self.tree.is_unchanged()
     }
 
-    /// The innermost frame of a stack.
-    pub fn innermost(&self, stack: StackId) -> Option<Placed> {
-        Some(self.stacks.get(stack.node()?)?.at)
+    /// The innermost frame of a stack, and the stack of its caller.
+    pub fn frame(&self, stack: StackId) -> Option<(Placed, StackId)> {
+        let known = self.stacks.get(stack.node()?)?;
+        Some((known.at, known.caller))
     }
 
     /// Where a stack is in the tree; a stack without frames is nowhere.

@@ -4,6 +4,7 @@ use super::call_tree::CallTreeBuilder;
 use super::intake::{Outlet, nodes};
 use super::ledger::Ledger;
 use super::symbols::SymbolBook;
+use super::trace_samples::TraceSampleBook;
 use super::waits::WaitBook;
 use super::{Cost, CostMeter, FinishedTrace, Intake, RecordingConfig, RecordingSummary, SymbolSource, TraceTally};
 use crate::budget::{Budget, BudgetConfig, Usage};
@@ -15,6 +16,7 @@ use crate::limits::{
 };
 use crate::model::{
     Limits, LossKind, Note, NoteCode, ProcessEnd, ProcessInfo, SessionHeader, Severity, StoppedBy, SymbolKind, Trace,
+    TraceSamples,
 };
 use crate::retention::{Retention, TraceRank, Verdict};
 use crate::sample::{Placed, SampleBatch, SampleTreeBuilder};
@@ -42,6 +44,7 @@ pub struct Collector<W: Write = File> {
     calls: CallTreeBuilder,
     samples: SampleTreeBuilder,
     waits: WaitBook,
+    trace_samples: TraceSampleBook,
     ledger: Ledger,
     /// Of the last trace: its memory is used again.
     body: TraceBody,
@@ -82,6 +85,7 @@ pub fn recording<W: Write>(
         calls: CallTreeBuilder::new(),
         samples: SampleTreeBuilder::default(),
         waits: WaitBook::new(),
+        trace_samples: TraceSampleBook::default(),
         ledger: Ledger::default(),
         body: TraceBody::default(),
         first_cost: Cost::default(),
@@ -214,7 +218,7 @@ impl<W: Write> Collector<W> {
         counters.lose(LossKind::CallTreeFull, self.calls.add(&self.body.nodes, other));
         let duration_ns = if self.body.nodes.is_empty() { finished.duration_ns } else { self.body.duration_ns };
         if duration_ns < self.header.limits.min_ns {
-            return;
+            return self.end_samples(&finished, false);
         }
         let total = self.tally.add();
         if self.header.limits.stop_after.is_some_and(|wanted| total >= wanted) {
@@ -222,13 +226,22 @@ impl<W: Write> Collector<W> {
         }
         let failed = finished.error.is_some() || finished.status.is_some_and(|status| status >= 500);
         let rank = TraceRank { id: finished.id, duration_ns, failed };
-        if self.retention.offer(rank) == Verdict::Kept {
+        let is_kept = self.retention.offer(rank) == Verdict::Kept;
+        self.end_samples(&finished, is_kept);
+        if is_kept {
             let mut body = std::mem::take(&mut self.body);
             body.set_timeline(&finished.strands, self.scale);
             let trace = assemble(finished, duration_ns, body, &self.process);
             self.write_trace(&trace);
             (self.body.nodes, self.body.timeline) = (trace.nodes, trace.timeline);
         }
+    }
+
+    fn end_samples(&mut self, finished: &FinishedTrace, is_kept: bool) {
+        // The sampler's instants are those of the same clock, without the date.
+        let (now_ns, now_unix_ns) = (self.clock.now_ns(), self.clock.unix_ns());
+        let started_at_ns = now_ns.saturating_sub(now_unix_ns.saturating_sub(finished.started_unix_ns));
+        self.trace_samples.end(finished.id, is_kept, started_at_ns, now_ns);
     }
 
     fn add_samples(&mut self, batch: SampleBatch, symbols: &mut dyn SymbolSource) {
@@ -248,6 +261,9 @@ impl<W: Write> Collector<W> {
         let full: u64 =
             samples.iter().filter(|sample| !self.samples.add(sample, other)).map(|sample| sample.count).sum();
         counters.lose(LossKind::SampleTreeFull, full);
+        for sample in &samples {
+            self.trace_samples.add(sample, &self.samples);
+        }
         for waited in &waits {
             self.waits.add(waited, &self.samples, &mut self.book, symbols);
         }
@@ -293,6 +309,7 @@ impl<W: Write> Collector<W> {
     /// Writes what came since the last time, if there is something, or if it is the last time.
     fn flush(&mut self, now_ns: u64, cost: &mut dyn CostMeter, last: bool) {
         self.flushed_at_ns = now_ns;
+        self.write_trace_samples(last);
         let cost = self.cost(cost);
         let event_cost_ns = self.process.capabilities.event_cost_ns;
         self.ledger.count(self.intake.counters(), self.header.limits.hz, cost, event_cost_ns);
@@ -314,6 +331,15 @@ impl<W: Write> Collector<W> {
         }
         let written = self.writer.trace(trace);
         self.traces_written += u64::from(self.check(written));
+    }
+
+    fn write_trace_samples(&mut self, all: bool) {
+        for (trace, samples) in self.trace_samples.take(self.clock.now_ns(), all) {
+            if self.write_symbols() {
+                let written = self.writer.trace_samples(trace, &samples);
+                self.check(written);
+            }
+        }
     }
 
     /// Brings the part's symbols up to date; false when nothing can be written now.
@@ -374,5 +400,7 @@ fn assemble(finished: FinishedTrace, duration_ns: u64, body: TraceBody, process:
         attributes,
         nodes: body.nodes,
         timeline: body.timeline,
+        // They come later.
+        samples: TraceSamples::default(),
     }
 }

@@ -10,6 +10,7 @@ mod counters;
 mod intake;
 mod ledger;
 mod symbols;
+mod trace_samples;
 mod waits;
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ impl WaitBook {
                 WaitedOn::Gil(Some(GilHolder { kind: ThreadKind::Other, thread: xray, function: xray, line: 0 }))
             }
             WaitsFor::Gil(GilOwner::Thread { ident, kind, stack }) => {
-                let (function, line) = match stacks.innermost(stack) {
-                    Some(at) => (at.symbol, at.line),
+                let (function, line) = match stacks.frame(stack) {
+                    Some((at, _)) => (at.symbol, at.line),
                     None => (book.other(), 0),
                 };
                 let thread = self.thread(ident, book, names);

@@ -189,10 +189,34 @@ fn trace(symbols: usize) -> impl Strategy<Value = Trace> {
                 timeline_threshold_ns: 100,
                 attributes: attributes.into_iter().collect(),
                 timeline: timeline.iter().map(entry).collect(),
+                samples: samples(symbols, duration_ns),
                 nodes,
             }
         },
     )
+}
+
+/// Some of a few traces, with a path of as many frames.
+fn samples(symbols: usize, duration_ns: u64) -> TraceSamples {
+    let depth = (duration_ns % 4) as u32;
+    let frame = |at: u32| SampledFrame {
+        parent: at.checked_sub(1),
+        symbol: SymbolId((at as usize % symbols) as u32),
+        line: at % 3,
+    };
+    let sample = |at: u32| TraceSample {
+        at_ns: u64::from(at) * 7,
+        frame: at.checked_sub(1),
+        state: if at.is_multiple_of(2) { ThreadState::OnCpu } else { ThreadState::WaitingForGil },
+        count: u64::from(at),
+        weight_ns: u64::from(at) * 10,
+        cpu_ns: u64::from(at),
+    };
+    TraceSamples {
+        frames: (0..depth).map(frame).collect(),
+        samples: (0..=depth).map(sample).filter(|_| depth > 0).collect(),
+        dropped: u64::from(depth == 3),
+    }
 }
 
 fn process() -> impl Strategy<Value = ProcessInfo> {

@@ -225,6 +225,60 @@ class TraceDetail(TraceSummary):
     timeline_threshold_ns: int
     nodes: tuple[TraceNode, ...]
     timeline: tuple[TimelineEntry, ...]
+    samples: TraceSamples
+
+
+@dataclass(frozen=True, slots=True)
+class SampledLine:
+    """One line of one function, in all stacks of a trace's samples; ``self_*`` is of those in which it ran itself."""
+
+    name: str
+    file: str | None
+    line: int | None
+    count: int
+    self_count: int
+    ns: int
+    self_ns: int
+    self_cpu_ns: int
+    self_states_ns: States
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """One frame of a trace's sampled stacks; ``parent`` is an index of its frames, -1 for the outermost."""
+
+    parent: int
+    name: str
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampledStack:
+    """One stack, at one tick of the sampler or at several in a row, relative to the start of the trace.
+
+    ``frame`` is the innermost one, -1 for a stack that is not known; ``state`` is a field of :class:`States`.
+    """
+
+    at_ns: int
+    frame: int
+    state: str
+    count: int
+    ns: int
+    cpu_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSamples:
+    """What the sampler saw of one trace: estimates. ``dropped`` samples did not fit."""
+
+    count: int
+    ns: int
+    cpu_ns: int
+    dropped: int
+    lines: tuple[SampledLine, ...]
+    frames: tuple[SampledFrame, ...]
+    stacks: tuple[SampledStack, ...]
 
 
 @dataclass(frozen=True, slots=True)

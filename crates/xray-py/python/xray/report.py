@@ -42,6 +42,11 @@ class Trace:
         """The calls that took longest, in order of their starts."""
         return self.detail.timeline
 
+    @property
+    def samples(self) -> model.TraceSamples:
+        """What the sampler saw of it: the lines that ran, estimated."""
+        return self.detail.samples
+
     @functools.cached_property
     def detail(self) -> model.TraceDetail:
         """All there is of the trace."""

@@ -7,6 +7,7 @@ mod latency;
 mod notes;
 mod session;
 mod trace;
+mod trace_samples;
 mod tree;
 mod verdict;
 mod waits;

@@ -1,6 +1,7 @@
 //! One trace in full, and the list of all.
 
 use super::session::process_name;
+use super::trace_samples::trace_samples;
 use super::words;
 use crate::model::{TimelineEntry, TraceDetail, TraceNode, TraceReport, TraceSummary};
 use std::cmp::Reverse;
@@ -44,6 +45,7 @@ pub fn trace(data: &SessionData, id: &str) -> Option<TraceReport> {
             timeline_threshold_ns: trace.timeline_threshold_ns,
             nodes: trace.nodes.iter().map(node).collect(),
             timeline: trace.timeline.iter().map(entry).collect(),
+            samples: trace_samples(data, &trace.samples),
         },
     })
 }

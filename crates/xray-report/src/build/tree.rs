@@ -53,7 +53,7 @@ fn samples(data: &SessionData) -> Vec<TreeNode> {
     nodes
 }
 
-fn states(times: [u64; ThreadState::COUNT]) -> States {
+pub(super) fn states(times: [u64; ThreadState::COUNT]) -> States {
     let time = |state: ThreadState| times[state as usize];
     States {
         on_cpu: time(ThreadState::OnCpu),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use xray_core::model::{
-    LossKind, ProcessEnd, Severity, StoppedBy, Symbol, SymbolKind, TargetKind, ThreadKind, TraceId,
+    LossKind, ProcessEnd, Severity, StoppedBy, Symbol, SymbolKind, TargetKind, ThreadKind, ThreadState, TraceId,
 };
 
 /// RFC 3339, UTC, to the nanosecond where there are any; instants beyond year 9999 are the last that can be written.
@@ -78,6 +78,16 @@ pub(super) fn thread_kind(kind: ThreadKind) -> &'static str {
         ThreadKind::Web => "web",
         ThreadKind::Background => "background",
         ThreadKind::Other => "other",
+    }
+}
+
+pub(super) fn thread_state(state: ThreadState) -> &'static str {
+    match state {
+        ThreadState::OnCpu => "on_cpu",
+        ThreadState::Waiting => "waiting_for_core",
+        ThreadState::Blocked => "blocked",
+        ThreadState::Unknown => "unknown",
+        ThreadState::WaitingForGil => "waiting_for_gil",
     }
 }
 

@@ -1,10 +1,11 @@
 //! One trace as a table of segments.
 
 use super::context::{name, sentence};
-use crate::model::{TraceDetail, TraceNode};
+use crate::model::{SampledLine, TraceDetail, TraceNode};
 use crate::view::numbers::{count, counted, duration, ms, percent, share};
 use crate::view::outline::{FastTime, Row, outline};
 use crate::view::place::place;
+use crate::view::states::main_state;
 use crate::view::words::instant;
 use serde::Serialize;
 
@@ -12,6 +13,8 @@ use serde::Serialize;
 const SEGMENTS: usize = 120;
 /// Deepest indentation; the style sheet has a class for each.
 pub(super) const DEEPEST: usize = 30;
+/// Sampled lines of one trace on the page.
+const LINES: usize = 20;
 /// Attributes of one trace on the page.
 const ATTRIBUTES: usize = 20;
 
@@ -26,6 +29,18 @@ pub(super) struct Trace {
     rows: Vec<Segment>,
     threshold: String,
     limited: bool,
+    lines: Vec<Line>,
+    sampled: String,
+}
+
+/// One sampled line.
+#[derive(Serialize)]
+struct Line {
+    self_ms: String,
+    ms: String,
+    state: &'static str,
+    name: String,
+    place: String,
 }
 
 /// One line of its table.
@@ -64,6 +79,20 @@ impl Trace {
             limited: rows.iter().any(|row| matches!(row, Row::More { .. })),
             rows: rows.iter().map(|row| Segment::of(row, trace)).collect(),
             threshold: duration(trace.timeline_threshold_ns),
+            lines: trace.samples.lines.iter().filter(|line| line.self_count > 0).take(LINES).map(Line::of).collect(),
+            sampled: counted(trace.samples.count, "sample", "samples"),
+        }
+    }
+}
+
+impl Line {
+    fn of(line: &SampledLine) -> Self {
+        Self {
+            self_ms: ms(line.self_ns),
+            ms: ms(line.ns),
+            state: main_state(&line.self_states_ns),
+            name: name(&line.name),
+            place: name(&place(line.file.as_deref(), line.line)),
         }
     }
 }

@@ -4,6 +4,10 @@
 //! (JSON `null`) where a value cannot be known. `docs/report.schema.json` is the contract; keys are only added
 //! within `/1`.
 
+mod trace_samples;
+
+pub use trace_samples::{SampledFrame, SampledLine, SampledStack, TraceSamples};
+
 use serde::Serialize;
 
 /// `xray.report/1`.
@@ -275,6 +279,7 @@ pub struct TraceDetail {
     pub timeline_threshold_ns: u64,
     pub nodes: Vec<TraceNode>,
     pub timeline: Vec<TimelineEntry>,
+    pub samples: TraceSamples,
 }
 
 /// One node of a trace; `parent` is -1 for a root.

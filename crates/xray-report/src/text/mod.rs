@@ -8,6 +8,7 @@ mod components;
 mod cost;
 mod histogram;
 mod latency;
+mod lines;
 mod loss;
 mod page;
 mod series;

@@ -1,5 +1,6 @@
 //! One trace as the table of the X-Ray talk: duration, share, segments, start.
 
+use super::lines;
 use super::page::Page;
 use super::span::Span;
 use super::table::{Column, Table};
@@ -72,6 +73,7 @@ pub(crate) fn draw(page: &mut Page, trace: &TraceDetail) {
     page.heading("Segments");
     table.draw(page);
     legend(page, trace, &rows);
+    lines::draw(page, &trace.samples);
 }
 
 fn facts(page: &mut Page, trace: &TraceDetail) {

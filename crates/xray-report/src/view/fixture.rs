@@ -291,7 +291,49 @@ pub(crate) fn trace() -> TraceReport {
             timeline_threshold_ns: 20_000,
             nodes,
             timeline,
+            samples: trace_samples(),
         },
+    }
+}
+
+/// Two of its lines, one of them twice on a stack.
+fn trace_samples() -> TraceSamples {
+    let frame = |parent, name: &str, line| SampledFrame {
+        parent,
+        name: name.into(),
+        file: Some(VIEWS.into()),
+        line: Some(line),
+    };
+    let line = |name: &str, line, count, self_count: u64, self_states_ns| SampledLine {
+        name: name.into(),
+        file: Some(VIEWS.into()),
+        line: Some(line),
+        count,
+        self_count,
+        ns: count * 10 * MS,
+        self_ns: self_count * 10 * MS,
+        self_cpu_ns: self_count * 2 * MS,
+        self_states_ns,
+    };
+    let stack = |at, frame, state, count: u64| SampledStack {
+        at_ns: at * MS,
+        frame,
+        state,
+        count,
+        ns: count * 10 * MS,
+        cpu_ns: count * 2 * MS,
+    };
+    TraceSamples {
+        count: 25,
+        ns: 250 * MS,
+        cpu_ns: 50 * MS,
+        dropped: 3,
+        lines: vec![
+            line("Tag.slug_of", 71, 20, 20, States { blocked: 200 * MS, ..States::default() }),
+            line("tag_detail", 42, 25, 5, States { on_cpu: 50 * MS, ..States::default() }),
+        ],
+        frames: vec![frame(-1, "tag_detail", 42), frame(0, "Tag.slug_of", 71)],
+        stacks: vec![stack(3, 0, "on_cpu", 5), stack(53, 1, "blocked", 20)],
     }
 }
 

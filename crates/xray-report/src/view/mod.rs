@@ -14,5 +14,6 @@ pub(crate) mod place;
 pub(crate) mod rest;
 pub(crate) mod seconds;
 pub(crate) mod stacks;
+pub(crate) mod states;
 pub(crate) mod waits;
 pub(crate) mod words;

@@ -1,7 +1,7 @@
 //! The numbers that stand for enum values in a file. They never change.
 
 use crate::format::error::ChunkError;
-use crate::model::{LossKind, ProcessEnd, Severity, StoppedBy, SymbolKind, TargetKind, ThreadKind};
+use crate::model::{LossKind, ProcessEnd, Severity, StoppedBy, SymbolKind, TargetKind, ThreadKind, ThreadState};
 
 /// An enum as the file has it.
 pub(super) trait Code: Sized {
@@ -33,6 +33,7 @@ codes! {
     StoppedBy { Time = 0, Traces = 1, User = 2, Exit = 3, Refused = 4, Lost = 5 }
     ProcessEnd { Finished = 0, Exited = 1, Lost = 2 }
     Severity { Info = 0, Warning = 1 }
+    ThreadState { OnCpu = 0, Waiting = 1, Blocked = 2, Unknown = 3, WaitingForGil = 4 }
     ThreadKind { Target = 0, Web = 1, Background = 2, Other = 3 }
     SymbolKind {
         Transaction = 0, Function = 1, Sql = 2, Template = 3, External = 4, Cache = 5, Queue = 6, Gc = 7, Thread = 8,

@@ -12,6 +12,7 @@ mod sample;
 mod session;
 mod symbol;
 mod trace;
+mod trace_samples;
 mod wait;
 
 pub(super) use aggregate::{CallTree, Delta, Second};
@@ -21,6 +22,7 @@ pub(super) use sample::SampleTree;
 pub(super) use session::{Decision, End, Ended, Note, Session};
 pub(super) use symbol::{Symbol, Symbols};
 pub(super) use trace::Trace;
+pub(super) use trace_samples::TraceSamples;
 pub(super) use wait::{Wait, Waits};
 
 use super::error::ChunkError;
@@ -51,11 +53,13 @@ pub enum Kind {
     Arguments = 9,
     /// What was added to what threads waited for.
     Waits = 10,
+    /// What the sampler saw of one trace.
+    TraceSamples = 11,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Session,
         Self::Process,
         Self::Symbols,
@@ -66,6 +70,7 @@ impl Kind {
         Self::End,
         Self::Arguments,
         Self::Waits,
+        Self::TraceSamples,
     ];
 
     /// As `xray dump` prints it.
@@ -81,6 +86,7 @@ impl Kind {
             Self::End => "end",
             Self::Arguments => "arguments",
             Self::Waits => "waits",
+            Self::TraceSamples => "trace_samples",
         }
     }
 }

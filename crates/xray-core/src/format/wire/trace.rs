@@ -153,6 +153,8 @@ impl Trace {
             attributes: self.attributes,
             nodes,
             timeline,
+            // The same.
+            samples: model::TraceSamples::default(),
         })
     }
 
