@@ -74,3 +74,34 @@ def test_each_trace_has_the_lines_that_ran_in_it(run):
         assert trace["dropped"] == 0
     counted = sum(trace["count"] for trace in told["traces"])
     assert 0.98 * told["on_target"] <= counted <= told["on_target"], told
+
+
+SECONDS = """
+import json, time
+import xray
+xray.install()
+with xray.transaction("first"):
+    pass
+session = xray.start_session("target", seconds=60, hz=100, max_overhead=1.0, share=1.0)
+until = time.time() + 3
+while time.time() < until:
+    with xray.transaction("target"):
+        sum(range(100_000))
+session.stop()
+report = session.wait()
+print(json.dumps({
+    "seconds": [[s.t_s, s.samples.target, s.samples.other] for s in report.series],
+    "count": report.samples.count,
+    "on_target": report.samples.on_target,
+}))
+"""
+
+
+def test_each_second_has_the_samples_that_were_taken_in_it(run):
+    told = json.loads(run(SECONDS).stdout)
+    assert sum(target for _, target, _ in told["seconds"]) == told["on_target"] > 0
+    assert sum(target + other for _, target, other in told["seconds"]) == told["count"]
+    whole = told["seconds"][1:-1]
+    # One thread at 100 Hz; a busy machine misses ticks, and gives no second more than it has.
+    assert [t for t, _, _ in whole] == list(range(1, len(whole) + 1)) and len(whole) >= 1
+    assert all(20 <= target + other <= 101 for _, target, other in whole), told

@@ -98,7 +98,7 @@ fn known() -> SessionData {
     };
     let traced = arm(&[20 * MS, 30 * MS, 50 * MS], 70);
     let control = arm(&[18 * MS, 28 * MS], 80);
-    let second = SecondStats { matched: 3, other: 11, latency: traced.latency.clone() };
+    let second = SecondStats { matched: 3, other: 11, latency: traced.latency.clone(), samples: [4, 3, 2, 61] };
     SessionData {
         header: SessionHeader {
             id: SessionId("k3j9x0a1b2c3".to_owned()),

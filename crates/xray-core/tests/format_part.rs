@@ -112,7 +112,7 @@ fn delta(traced: u64) -> Delta {
         at_unix_ns: START + 1_000_000_000 * traced,
         requests: RequestCounts { traced, other: 2, ..RequestCounts::default() },
         traced: ArmStats { latency: latency.clone(), wall_sum_ns: u128::from(traced), ..ArmStats::default() },
-        series: BTreeMap::from([(0, SecondStats { matched: traced, other: 2, latency })]),
+        series: BTreeMap::from([(0, SecondStats { matched: traced, other: 2, latency, samples: [traced, 0, 1, 9] })]),
         call_tree: CallTree { nodes: vec![node(None, 0), node(Some(0), 1)] },
         notes: vec![Note {
             code: NoteCode("sampled_under_gil".to_owned()),

@@ -170,7 +170,7 @@ fn session() -> SessionData {
             ),
         ]),
         sample_stats: SampleStats { count: 200, on_target: 200, threads: 1, rate_hz: 100, ..SampleStats::default() },
-        series: BTreeMap::from([(3, SecondStats { matched: 40, other: 500, latency })]),
+        series: BTreeMap::from([(3, SecondStats { matched: 40, other: 500, latency, samples: [200, 0, 0, 100] })]),
         loss: vec![Loss { kind: LossKind::SampleChannel, count: 2, capacity: 64 }],
         decisions: vec![],
         notes: vec![],

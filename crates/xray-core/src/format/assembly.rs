@@ -94,6 +94,7 @@ impl Assembly {
             Kind::Arguments => self.add_arguments(frame),
             Kind::Waits => self.add_waits(frame, damaged),
             Kind::TraceSamples => self.add_trace_samples(frame, damaged),
+            Kind::SampleSeconds => self.add_sample_seconds(frame),
         }
     }
 
@@ -240,6 +241,16 @@ impl Assembly {
         for (wait, ns) in waits {
             let sum = self.waits.entry(wait).or_default();
             *sum = sum.saturating_add(ns);
+        }
+        Ok(())
+    }
+
+    fn add_sample_seconds(&mut self, frame: &Frame<'_>) -> Result<(), ChunkError> {
+        let wire::SampleSeconds { seconds } = self.decoder.decode(frame)?;
+        self.take(seconds.len() as u64 * 2 * size_of::<SecondStats>() as u64)?;
+        for (second, samples) in seconds {
+            let more = SecondStats { samples, ..SecondStats::default() };
+            self.totals.series.entry(second).or_default().add(&more);
         }
         Ok(())
     }

@@ -87,6 +87,9 @@ fn summary(decoder: &mut Decoder, frame: &Frame<'_>) -> String {
         Some(Kind::SampleTree) => decoder.decode::<wire::SampleTree>(frame).map(|t| tree(t.first, t.len())),
         Some(Kind::Waits) => decoder.decode::<wire::Waits>(frame).map(|w| format!("{} waits", w.waits.len())),
         Some(Kind::TraceSamples) => decoder.decode::<wire::TraceSamples>(frame).map(|s| s.summary()),
+        Some(Kind::SampleSeconds) => {
+            decoder.decode::<wire::SampleSeconds>(frame).map(|s| format!("samples of {} seconds", s.seconds.len()))
+        }
         Some(Kind::End) => decoder
             .decode::<wire::End>(frame)
             .and_then(wire::End::into_model)

@@ -6,10 +6,11 @@ use super::error::WriteError;
 use super::frame;
 use super::wire::{self, Chunk};
 use crate::model::{
-    CallTreeNode, ProcessEnd, ProcessInfo, ProcessKey, SampleTreeNode, SessionData, SessionHeader, Symbol, Trace,
-    TraceId, TraceSamples, Waits,
+    CallTreeNode, ProcessEnd, ProcessInfo, ProcessKey, SampleTreeNode, SecondStats, SessionData, SessionHeader, Symbol,
+    Trace, TraceId, TraceSamples, Waits,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 
 /// Scope of chunks that are about the session and not about one process.
@@ -92,6 +93,7 @@ impl Emitter {
         self.call_tree(scope, &delta.call_tree.nodes)?;
         self.sample_tree(scope, &delta.sample_tree.nodes)?;
         self.waits(scope, &delta.waits)?;
+        self.sample_seconds(scope, &delta.series)?;
         let mut chunk = wire::Delta::head(delta);
         let seconds = pieces(delta.series.iter().map(|(second, stats)| wire::Second::new(*second, stats)));
         let decisions = pieces(delta.decisions.iter().map(wire::Decision::from));
@@ -126,6 +128,14 @@ impl Emitter {
     fn waits(&mut self, scope: u64, waits: &Waits) -> Result<(), WriteError> {
         for waits in pieces(waits.iter().map(wire::Wait::from)) {
             self.append(scope, &wire::Waits { waits })?;
+        }
+        Ok(())
+    }
+
+    fn sample_seconds(&mut self, scope: u64, series: &BTreeMap<u32, SecondStats>) -> Result<(), WriteError> {
+        let sampled = series.iter().filter(|(_, stats)| stats.samples.iter().any(|count| *count > 0));
+        for seconds in pieces(sampled.map(|(second, stats)| (*second, stats.samples))) {
+            self.append(scope, &wire::SampleSeconds { seconds })?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Totals over all transactions of a session; exact also where detail is cut.
 
-use super::SymbolId;
+use super::{SymbolId, ThreadKind};
 use crate::histogram::LatencyHistogram;
 
 /// How many transactions there were. `matched = traced + control`.
@@ -73,6 +73,8 @@ pub struct SecondStats {
     pub other: u64,
     /// Wall times of the matching ones.
     pub latency: LatencyHistogram,
+    /// Samples taken in this second, by [`ThreadKind`].
+    pub samples: [u64; ThreadKind::COUNT],
 }
 
 impl SecondStats {
@@ -81,6 +83,9 @@ impl SecondStats {
         self.matched = self.matched.saturating_add(other.matched);
         self.other = self.other.saturating_add(other.other);
         self.latency.add(&other.latency);
+        for (sum, more) in self.samples.iter_mut().zip(other.samples) {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 

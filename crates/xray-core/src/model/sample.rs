@@ -15,6 +15,11 @@ pub enum ThreadKind {
     Other,
 }
 
+impl ThreadKind {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+}
+
 /// What a thread was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ThreadState {

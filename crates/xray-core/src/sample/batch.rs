@@ -74,6 +74,15 @@ pub struct Waited {
     pub ns: u64,
 }
 
+/// The samples of one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// When the stacks were read, on the agent's clock.
+    pub at_ns: u64,
+    /// How many, by [`ThreadKind`].
+    pub kinds: [u64; ThreadKind::COUNT],
+}
+
 /// Samples of one or more ticks, and the nodes of their stacks that were not sent before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampleBatch {
@@ -89,4 +98,6 @@ pub struct SampleBatch {
     pub samples: Vec<Sample>,
     /// What the threads waited for in them.
     pub waits: Vec<Waited>,
+    /// How many samples each tick had: those above stand for several.
+    pub ticks: Vec<Counted>,
 }

@@ -7,7 +7,7 @@ mod stacks;
 mod tick;
 mod tree;
 
-pub use batch::{GilOwner, Sample, SampleBatch, Seen, Waited, WaitsFor};
+pub use batch::{Counted, GilOwner, Sample, SampleBatch, Seen, Waited, WaitsFor};
 pub use sampler::{Sleeper, ThreadSleeper, run_sampler};
 pub use stacks::{FrameAt, StackId, StackNode, Stacks};
 pub use tick::Tick;

@@ -5,6 +5,7 @@ use super::tick::{Gathering, Tick};
 use super::{SampleBatch, SourceClosed, StackSource};
 use crate::clock::Clock;
 use crate::limits::{SAMPLE_BATCH, SAMPLE_BATCH_NS, STOP_CHECK_NS};
+use crate::model::ThreadKind;
 use crate::session::Intake;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -95,13 +96,14 @@ impl Sampler<'_> {
         let elapsed_ns = read_at_ns.saturating_sub(self.last_tick_ns);
         self.last_tick_ns = read_at_ns;
         let counters = &self.intake.counters().sampler;
-        counters.count.fetch_add(sums.count, Relaxed);
-        counters.on_target.fetch_add(sums.on_target, Relaxed);
+        let count = sums.kinds.iter().sum();
+        counters.count.fetch_add(count, Relaxed);
+        counters.on_target.fetch_add(sums.kinds[ThreadKind::Target as usize], Relaxed);
         counters.torn.fetch_add(sums.torn, Relaxed);
         counters.own.fetch_add(sums.own, Relaxed);
         counters.ticks.fetch_add(1, Relaxed);
         counters.missed.fetch_add(missed, Relaxed);
-        counters.threads.fetch_max(sums.count, Relaxed);
+        counters.threads.fetch_max(count, Relaxed);
         counters.active_ns.fetch_add(elapsed_ns, Relaxed);
         Ok(())
     }
@@ -117,12 +119,12 @@ impl Sampler<'_> {
 
     fn send(&mut self) {
         if !self.gathering.samples.is_empty() {
-            let (samples, waits) = self.gathering.take();
+            let (samples, waits, ticks) = self.gathering.take();
             let stacks = &mut self.gathering.stacks;
             let (first_node, nodes, names) = stacks.unsent();
             let (nodes, names) = (nodes.to_vec(), names.to_vec());
             let epoch = stacks.epoch();
-            if self.intake.samples(SampleBatch { epoch, first_node, nodes, names, samples, waits }) {
+            if self.intake.samples(SampleBatch { epoch, first_node, nodes, names, samples, waits, ticks }) {
                 stacks.mark_sent();
             }
         }

@@ -1,6 +1,6 @@
 //! One look at all threads: what each of them stands for.
 
-use super::batch::{Sample, Seen, Waited, WaitsFor};
+use super::batch::{Counted, Sample, Seen, Waited, WaitsFor};
 use super::stacks::{StackId, Stacks};
 use crate::model::{ThreadKind, ThreadState};
 use rustc_hash::FxHashMap;
@@ -21,8 +21,8 @@ struct Known {
 /// Sums of one tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    pub(super) count: u64,
-    pub(super) on_target: u64,
+    /// Samples by [`ThreadKind`].
+    pub(super) kinds: [u64; ThreadKind::COUNT],
     pub(super) torn: u64,
     pub(super) own: u64,
 }
@@ -33,16 +33,17 @@ pub(super) struct Gathering {
     pub(super) stacks: Stacks,
     pub(super) samples: Vec<Sample>,
     waits: FxHashMap<(ThreadKind, WaitsFor), u64>,
+    counted: Vec<Counted>,
     threads: HashMap<u64, Known>,
     ticks: u64,
 }
 
 impl Gathering {
-    /// Takes the samples out, and what the threads waited for in them.
-    pub(super) fn take(&mut self) -> (Vec<Sample>, Vec<Waited>) {
+    /// Takes the samples out, what the threads waited for in them, and how many each tick had.
+    pub(super) fn take(&mut self) -> (Vec<Sample>, Vec<Waited>, Vec<Counted>) {
         self.threads.values_mut().for_each(|thread| thread.sample = None);
         let waits = self.waits.drain().map(|((kind, on), ns)| Waited { kind, on, ns }).collect();
-        (std::mem::take(&mut self.samples), waits)
+        (std::mem::take(&mut self.samples), waits, std::mem::take(&mut self.counted))
     }
 
     /// Stacks have new numbers from now on; the samples must have been taken out.
@@ -116,8 +117,7 @@ impl<'a> Tick<'a> {
     /// The time that it stands for.
     fn add(&mut self, seen: Seen) -> u64 {
         let ReadAt { at_ns, weight_ns } = self.reading();
-        self.sums.count += 1;
-        self.sums.on_target += u64::from(seen.kind == ThreadKind::Target);
+        self.sums.kinds[seen.kind as usize] += 1;
         self.sums.torn += u64::from(seen.torn);
         let Gathering { samples, threads, ticks, .. } = &mut *self.gathering;
         let known = threads.entry(seen.thread).or_insert(Known { tick: 0, seen, sample: None, unseen_cpu_ns: 0 });
@@ -162,7 +162,9 @@ impl<'a> Tick<'a> {
 
     /// When it was read, and the sums.
     pub(super) fn end(mut self) -> (u64, Sums) {
-        (self.reading().at_ns, self.sums)
+        let at_ns = self.reading().at_ns;
+        self.gathering.counted.push(Counted { at_ns, kinds: self.sums.kinds });
+        (at_ns, self.sums)
     }
 
     fn reading(&mut self) -> ReadAt {
@@ -229,7 +231,7 @@ mod tests {
         let mut gathering = Gathering::default();
         tick(&mut gathering, 10, &[(1, ThreadState::OnCpu, 0, 0)]);
         tick(&mut gathering, 20, &[(1, ThreadState::OnCpu, 9, 1)]);
-        let (first, _) = gathering.take();
+        let (first, ..) = gathering.take();
         tick(&mut gathering, 30, &[(1, ThreadState::OnCpu, 7, 2)]);
         assert_eq!(by_stack(&first)[..2], [(1, 10, 4), (1, 10, 5)]);
         assert_eq!(by_stack(&gathering.samples)[1..3], [(0, 0, 3), (1, 10, 4)], "also when the one before was sent");
@@ -266,12 +268,14 @@ mod tests {
             }
             tick.end();
         }
-        let (samples, mut waits) = gathering.take();
+        let (samples, mut waits, counted) = gathering.take();
         waits.sort_by_key(|waited| waited.kind);
         let waited = |kind, on, ns| Waited { kind, on, ns };
         let poll = WaitsFor::Call("poll");
         assert_eq!(waits, [waited(ThreadKind::Target, owner, 120), waited(ThreadKind::Other, poll, 60)]);
         assert_eq!(samples.iter().map(|sample| sample.weight_ns).sum::<u64>(), 180);
+        let ticks = [1, 2, 3].map(|at| Counted { at_ns: at * PERIOD, kinds: [2, 0, 0, 1] });
+        assert_eq!(counted, ticks, "each tick by itself, although the samples stand for three");
         assert_eq!(gathering.take().1, []);
     }
 

@@ -238,14 +238,18 @@ impl<W: Write> Collector<W> {
     }
 
     fn end_samples(&mut self, finished: &FinishedTrace, is_kept: bool) {
-        // The sampler's instants are those of the same clock, without the date.
-        let (now_ns, now_unix_ns) = (self.clock.now_ns(), self.clock.unix_ns());
-        let started_at_ns = now_ns.saturating_sub(now_unix_ns.saturating_sub(finished.started_unix_ns));
-        self.trace_samples.end(finished.id, is_kept, started_at_ns, now_ns);
+        let started_at_ns = self.on_agents_clock(finished.started_unix_ns);
+        self.trace_samples.end(finished.id, is_kept, started_at_ns, self.clock.now_ns());
+    }
+
+    /// The sampler's instants are those of the same clock, without the date.
+    fn on_agents_clock(&self, unix_ns: u64) -> u64 {
+        let ago = self.clock.unix_ns().saturating_sub(unix_ns);
+        self.clock.now_ns().saturating_sub(ago)
     }
 
     fn add_samples(&mut self, batch: SampleBatch, symbols: &mut dyn SymbolSource) {
-        let SampleBatch { epoch, first_node, nodes, names, samples, waits } = batch;
+        let SampleBatch { epoch, first_node, nodes, names, samples, waits, ticks } = batch;
         let unnamed = names.into_iter().map(|(key, symbol)| u64::from(!self.book.add(key, symbol))).sum::<u64>();
         let lost = self.book.learn(nodes.iter().map(|node| node.frame.code), symbols);
         let counters = self.intake.counters();
@@ -263,6 +267,10 @@ impl<W: Write> Collector<W> {
         counters.lose(LossKind::SampleTreeFull, full);
         for sample in &samples {
             self.trace_samples.add(sample, &self.samples);
+        }
+        let started_at_ns = self.on_agents_clock(self.header.started_unix_ns);
+        for tick in &ticks {
+            self.ledger.sampled(tick.at_ns.saturating_sub(started_at_ns) / 1_000_000_000, &tick.kinds);
         }
         for waited in &waits {
             self.waits.add(waited, &self.samples, &mut self.book, symbols);

@@ -3,7 +3,7 @@
 use super::{Arm, Cost, Counters, TransactionRecord};
 use crate::format::Delta;
 use crate::histogram::LatencyHistogram;
-use crate::model::{ArmStats, Decision, Loss, LossKind, Note, RequestCounts, SampleStats, SecondStats};
+use crate::model::{ArmStats, Decision, Loss, LossKind, Note, RequestCounts, SampleStats, SecondStats, ThreadKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -41,6 +41,13 @@ impl Ledger {
         add_to_arm(arm, record);
         add_to_second(second, record);
         self.matched.record(record.wall_ns);
+    }
+
+    /// Adds the samples of one tick, taken in this second of the session.
+    pub(super) fn sampled(&mut self, second: u64, kinds: &[u64; ThreadKind::COUNT]) {
+        let second = u32::try_from(second).unwrap_or(u32::MAX);
+        let samples = &mut self.next.series.entry(second).or_default().samples;
+        samples.iter_mut().zip(kinds).for_each(|(sum, more)| *sum += more);
     }
 
     pub(super) fn decide(&mut self, decision: Decision) {

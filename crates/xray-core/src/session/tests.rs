@@ -54,7 +54,7 @@ fn batch(kind: ThreadKind, weights: &[u64]) -> SampleBatch {
     let nodes = vec![node(StackId::EMPTY, at(2, 20)), node(stacks.of(&[at(2, 20)]).unwrap(), at(4, 40))];
     let seen = Seen { thread: 1, kind, state: ThreadState::OnCpu, trace: None, cpu_ns: 0, torn: false, stack };
     let samples = weights.iter().map(|ns| Sample { seen, count: 1, weight_ns: *ns, at_ns: 0 }).collect();
-    SampleBatch { epoch: 0, first_node: 0, nodes, names: Vec::new(), samples, waits: Vec::new() }
+    SampleBatch { epoch: 0, first_node: 0, nodes, names: Vec::new(), samples, waits: Vec::new(), ticks: Vec::new() }
 }
 
 fn read(disk: &Disk) -> SessionData {

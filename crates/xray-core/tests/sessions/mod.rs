@@ -242,8 +242,12 @@ fn process() -> impl Strategy<Value = ProcessInfo> {
 type Lists = (Vec<ProcessInfo>, BTreeMap<u32, SecondStats>, Vec<Loss>, Vec<Decision>, Vec<Note>);
 
 fn lists() -> impl Strategy<Value = Lists> {
-    let second =
-        (number(), number(), histogram()).prop_map(|(matched, other, latency)| SecondStats { matched, other, latency });
+    let second = (number(), number(), histogram()).prop_map(|(matched, other, latency)| SecondStats {
+        matched,
+        other,
+        latency,
+        samples: [matched % 3, 0, other % 2, other],
+    });
     let losses = [LossKind::TraceChannel, LossKind::PathsFolded, LossKind::FileBytes, LossKind::WriteErrors];
     let loss = (prop::sample::select(losses.to_vec()), number(), 0_u64..100);
     let decision = (0_u64..3, 0_u64..3, -2.0_f64..2.0).prop_map(|(process, at_ns, to)| Decision {

@@ -359,14 +359,25 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledThreads:
+    """Samples by whom they are counted for."""
+
+    target: int
+    web: int
+    background: int
+    other: int
+
+
+@dataclass(frozen=True, slots=True)
 class Second:
-    """One second of the session."""
+    """One second of the session: transactions that ended in it, samples that were taken in it."""
 
     t_s: int
     matched: int
     other: int
     p50_ns: int | None
     p95_ns: int | None
+    samples: SampledThreads
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ mod words;
 pub use trace::trace;
 pub use tree::{TreeSource, tree};
 
-use crate::model::{DecisionEntry, LossEntry, NoteEntry, Report, Requests, Samples, Second};
+use crate::model::{DecisionEntry, LossEntry, NoteEntry, Report, Requests, SampledThreads, Samples, Second};
 use xray_core::format::FORMAT_VERSION;
-use xray_core::model::SessionData;
+use xray_core::model::{SessionData, ThreadKind};
 
 /// The report on a session. Any session will do, also an empty one or one whose numbers make no sense.
 pub fn report(data: &SessionData) -> Report {
@@ -86,7 +86,20 @@ fn samples(data: &SessionData) -> Samples {
 fn series(data: &SessionData) -> Vec<Second> {
     let second = |(t_s, stats): (&u32, &xray_core::model::SecondStats)| {
         let at = |percentile| (stats.latency.count() > 0).then(|| stats.latency.percentile(percentile));
-        Second { t_s: *t_s, matched: stats.matched, other: stats.other, p50_ns: at(50.0), p95_ns: at(95.0) }
+        let sampled = |kind: ThreadKind| stats.samples[kind as usize];
+        Second {
+            t_s: *t_s,
+            matched: stats.matched,
+            other: stats.other,
+            p50_ns: at(50.0),
+            p95_ns: at(95.0),
+            samples: SampledThreads {
+                target: sampled(ThreadKind::Target),
+                web: sampled(ThreadKind::Web),
+                background: sampled(ThreadKind::Background),
+                other: sampled(ThreadKind::Other),
+            },
+        }
     };
     data.series.iter().map(second).collect()
 }

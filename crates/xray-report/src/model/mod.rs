@@ -416,6 +416,17 @@ pub struct Second {
     pub other: u64,
     pub p50_ns: Option<u64>,
     pub p95_ns: Option<u64>,
+    pub samples: SampledThreads,
+}
+
+/// Samples by whom they are counted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of docs/report.schema.json, described there")]
+pub struct SampledThreads {
+    pub target: u64,
+    pub web: u64,
+    pub background: u64,
+    pub other: u64,
 }
 
 /// Something missing.

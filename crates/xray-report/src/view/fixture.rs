@@ -195,6 +195,7 @@ pub(crate) fn report() -> Report {
                 other: 60 + u64::from(t * 13 % 30),
                 p50_ns: (t != 4).then(|| (60 + u64::from(t * 3 % 17)) * MS),
                 p95_ns: (t != 4).then(|| (150 + u64::from(t * 11 % 90)) * MS),
+                samples: SampledThreads { target: u64::from(40 + t), web: 20, background: 0, other: 100 },
             })
             .collect(),
         loss: vec![LossEntry { kind: "paths_folded", count: 42, capacity: 1_048_576 }],

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn second(t_s: u32, matched: u64, p50_ns: Option<u64>) -> Second {
-        Second { t_s, matched, other: 1, p50_ns, p95_ns: None }
+        Second { t_s, matched, other: 1, p50_ns, p95_ns: None, samples: crate::model::SampledThreads::default() }
     }
 
     #[test]

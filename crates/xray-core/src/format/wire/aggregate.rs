@@ -144,7 +144,7 @@ impl Delta {
         let mut series: BTreeMap<u32, SecondStats> = BTreeMap::new();
         for second in self.seconds {
             let latency = histogram(&second.latency)?;
-            let stats = SecondStats { matched: second.matched, other: second.other, latency };
+            let stats = SecondStats { matched: second.matched, other: second.other, latency, ..SecondStats::default() };
             if series.insert(second.second, stats).is_some() {
                 return Err(ChunkError::Invalid("a second stands twice in one chunk"));
             }

@@ -18,7 +18,7 @@ mod wait;
 pub(super) use aggregate::{CallTree, Delta, Second};
 pub(super) use arguments::Arguments;
 pub(super) use process::Process;
-pub(super) use sample::SampleTree;
+pub(super) use sample::{SampleSeconds, SampleTree};
 pub(super) use session::{Decision, End, Ended, Note, Session};
 pub(super) use symbol::{Symbol, Symbols};
 pub(super) use trace::Trace;
@@ -55,11 +55,13 @@ pub enum Kind {
     Waits = 10,
     /// What the sampler saw of one trace.
     TraceSamples = 11,
+    /// How many samples were added, by second.
+    SampleSeconds = 12,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Session,
         Self::Process,
         Self::Symbols,
@@ -71,6 +73,7 @@ impl Kind {
         Self::Arguments,
         Self::Waits,
         Self::TraceSamples,
+        Self::SampleSeconds,
     ];
 
     /// As `xray dump` prints it.
@@ -87,6 +90,7 @@ impl Kind {
             Self::Arguments => "arguments",
             Self::Waits => "waits",
             Self::TraceSamples => "trace_samples",
+            Self::SampleSeconds => "sample_seconds",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::code::Code;
 use super::{Chunk, Kind, parent_from_wire, parent_to_wire};
 use crate::format::error::ChunkError;
-use crate::model::{SampleStats, SampleTreeNode, SymbolId, ThreadState};
+use crate::model::{SampleStats, SampleTreeNode, SymbolId, ThreadKind, ThreadState};
 use serde::{Deserialize, Serialize};
 
 /// Nodes that were added to a sample tree: a tree of its own if `first` is 0, else the continuation of the one before.
@@ -75,6 +75,16 @@ impl SampleTree {
         }
         Ok(nodes)
     }
+}
+
+/// How many samples were added in seconds of the session, by [`ThreadKind`].
+#[derive(Serialize, Deserialize)]
+pub(in crate::format) struct SampleSeconds {
+    pub(in crate::format) seconds: Vec<(u32, [u64; ThreadKind::COUNT])>,
+}
+
+impl Chunk for SampleSeconds {
+    const KIND: Kind = Kind::SampleSeconds;
 }
 
 /// See [`SampleStats`].
