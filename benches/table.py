@@ -28,6 +28,15 @@ LABELS = {
     "yappi": "yappi around the requests",
     "viztracer": "viztracer around the requests",
 }
+SAMPLERS = {
+    "xray": "xray, a whole session",
+    "current_frames": "a thread with `sys._current_frames`",
+    "ddtrace": "Datadog's profiler, at its own rate",
+    "py-spy": "py-spy, stops the process",
+    "py-spy, nonblocking": "py-spy --nonblocking",
+    "austin": "austin",
+    "tachyon": "Tachyon (`profiling.sampling`)",
+}
 HEAD = """# Results
 
 Made by `make bench`; `README.md` one folder up explains the method. Medians, and a 95 % interval in brackets.
@@ -172,6 +181,43 @@ def asgi_table(result: dict[str, Any]) -> str:
     return f"## Other agents on ASGI, Python {result['python']}\n\n{samples}. {about}.\n\n{rows(*lines)}"
 
 
+def sampler_table(result: dict[str, Any]) -> str:
+    """What samplers cost one Python's process with twenty threads."""
+    cost = result["cost"]
+    columns = [(load, hz) for load, rates in cost["xray"].items() for hz in rates]
+    lines = [["core share of the sampler", *(f"{load}, {hz} Hz" for load, hz in columns)]]
+    for sampler, loads in cost.items():
+        lines.append([SAMPLERS[sampler], *(core_share(loads[load][hz]) for load, hz in columns)])
+    ratios = [["sampler", "rate asked for", "throughput with it, ratio"]]
+    for sampler, rates in result["throughput"].items():
+        for hz, pairs in rates.items():
+            speeds = [[window["done"] / window["wall_ns"] for window in pair.values()] for pair in pairs]
+            compared = [sampled / without for sampled, without in speeds]
+            low, high = interval(compared, statistics.median)
+            ratios.append([SAMPLERS[sampler], f"{hz} Hz", f"{statistics.median(compared):.3f} [{low:.3f}, {high:.3f}]"])
+    pairs = len(result["throughput"]["xray"]["1000"])
+    achieved = [
+        f"{SAMPLERS[sampler]} {statistics.median(achieved):.0f} Hz"
+        for sampler, achieved in result["achieved_hz"].items()
+    ]
+    about = (
+        f"{result['threads']} threads, {result['cpus']} CPUs of {result['processor']}. In parentheses the rate achieved"
+    )
+    windows = f"{pairs} pairs of windows; one thread computes in Python, nothing else keeps a core busy"
+    return (
+        f"## Samplers, Python {result['python']}\n\n{about}, where the sampler says.\n\n{rows(*lines)}\n"
+        f"{windows}.\n\n{rows(*ratios)}\n"
+        f"Of 1,000 Hz with two threads that keep both cores busy: {', '.join(achieved)}.\n"
+    )
+
+
+def core_share(samples: list[dict[str, Any]]) -> str:
+    """CPU time per wall time, and the ticks per second if the sampler says."""
+    share = statistics.median(sample["cpu_ns"] / sample["wall_ns"] for sample in samples)
+    rates = [sample["hz"] for sample in samples if sample["hz"] is not None]
+    return f"{share:.4f} ({statistics.median(rates):.0f})" if rates else f"{share:.4f}"
+
+
 def about_samples(result: dict[str, Any], alternations: int) -> str:
     """What was measured, how often, and on what."""
     machine = f"{result['cpus']} CPUs of {result['processor']}"
@@ -188,6 +234,7 @@ def main() -> int:
         "calls": calls_table,
         "peers": peers_table,
         "asgi": asgi_table,
+        "sampler": sampler_table,
     }
     for name, make in tables.items():
         parts += [make(json.loads(file.read_text())) for file in sorted(RESULTS.glob(f"{name}-*.json"))]

@@ -11,7 +11,7 @@ from interpreters import Interpreter
 from paths import BUILD, TOP, VENVS
 from processes import Processes
 
-BENCHES = ["request", "workloads", "idle", "calls", "peers", "asgi"]
+BENCHES = ["request", "workloads", "idle", "calls", "peers", "asgi", "sampler"]
 #: With other agents, in an environment of their own and on the first Python only.
 WITH_PEERS = {"peers", "asgi"}
 
@@ -19,7 +19,7 @@ WITH_PEERS = {"peers", "asgi"}
 def peer_environment(interpreter: Interpreter) -> Path:
     """The Python of an environment with the site, the other agents and the extension that was built for it."""
     venv = VENVS / "peers"
-    venvs.make(venv, interpreter, ["demo", "peers"])
+    venvs.make(venv, interpreter, ["demo", "peers", "profilers"])
     (wheel,) = venvs.wheels_of(interpreter).glob("*.whl")
     venvs.run([*venvs.pip_install(venv), "--no-index", "--no-deps", "--force-reinstall", str(wheel)])
     return venvs.python_of(venv)
@@ -37,7 +37,9 @@ def main() -> int:
     database = BUILD / "bench" / "blog.sqlite3"
     server.load_data(pythons[0], database)
     runs = [(python, name) for python in pythons for name in chosen if name not in WITH_PEERS]
-    if peers := WITH_PEERS.intersection(chosen):
+    # The first Python's samplers are compared where Datadog's is.
+    runs = [(python, name) for python, name in runs if name != "sampler" or python != pythons[0]]
+    if peers := {*WITH_PEERS, "sampler"}.intersection(chosen):
         runs += [(peer_environment(interpreters[0]), name) for name in sorted(peers)]
     for python, name in runs:
         print(f"-- {name}, {python.parent.parent.name}", flush=True)
