@@ -27,7 +27,8 @@ pub(super) struct Trace {
     facts: String,
     attributes: Vec<(String, String)>,
     rows: Vec<Segment>,
-    threshold: String,
+    /// Of fast calls, if there are any.
+    threshold: Option<String>,
     limited: bool,
     lines: Vec<Line>,
     sampled: String,
@@ -78,7 +79,10 @@ impl Trace {
             attributes: attributes.map(|(key, value)| (name(key), name(value))).collect(),
             limited: rows.iter().any(|row| matches!(row, Row::More { .. })),
             rows: rows.iter().map(|row| Segment::of(row, trace)).collect(),
-            threshold: duration(trace.timeline_threshold_ns),
+            threshold: rows
+                .iter()
+                .any(|row| matches!(row, Row::Fast { .. }))
+                .then(|| duration(trace.timeline_threshold_ns)),
             lines: trace.samples.lines.iter().filter(|line| line.self_count > 0).take(LINES).map(Line::of).collect(),
             sampled: counted(trace.samples.count, "sample", "samples"),
         }

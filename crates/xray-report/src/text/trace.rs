@@ -101,10 +101,13 @@ fn facts(page: &mut Page, trace: &TraceDetail) {
 }
 
 fn legend(page: &mut Page, trace: &TraceDetail, rows: &[Row]) {
-    let mut lines = vec![format!(
-        "Fast calls are shorter than {}: their number is exact, and their time too unless marked ≤.",
-        duration(trace.timeline_threshold_ns)
-    )];
+    let mut lines = Vec::new();
+    if rows.iter().any(|row| matches!(row, Row::Fast { .. })) {
+        lines.push(format!(
+            "Fast calls are shorter than {}: their number is exact, and their time too unless marked ≤.",
+            duration(trace.timeline_threshold_ns)
+        ));
+    }
     if rows.iter().any(|row| matches!(row, Row::More { .. })) {
         lines.push("The longest segments are shown; --full shows all.".to_owned());
     }
