@@ -32,6 +32,11 @@ impl<N: PathNode> PathTree<N> {
         self.index.get(&slot::<N>(parent, key)).copied()
     }
 
+    /// Whether `at` is the node below `parent` with this key.
+    pub(crate) fn is_at(&self, at: u32, parent: Option<u32>, key: N::Key) -> bool {
+        self.nodes.get(at as usize).is_some_and(|node| node.parent() == parent && node.key() == key)
+    }
+
     /// How many more nodes fit.
     pub(crate) fn room(&self) -> usize {
         self.capacity.saturating_sub(self.nodes.len())

@@ -12,6 +12,9 @@ pub(super) struct CallTreeBuilder {
     /// Number of the last trace in which a node occurred, and the number of traces.
     last_trace: Vec<u64>,
     traces: u64,
+    /// By node, the one that came after it the last time: traces of one page come in nearly the same order, so the next
+    /// node mostly is where it was, and is not looked up by its path.
+    next: Vec<u32>,
 }
 
 impl CallTreeBuilder {
@@ -20,7 +23,7 @@ impl CallTreeBuilder {
     }
 
     fn with_capacity(nodes: usize) -> Self {
-        Self { tree: PathTree::new(nodes), last_trace: Vec::new(), traces: 0 }
+        Self { tree: PathTree::new(nodes), last_trace: Vec::new(), traces: 0, next: Vec::new() }
     }
 
     /// Adds the nodes of a trace; returns how many did not fit.
@@ -29,14 +32,15 @@ impl CallTreeBuilder {
         let mut places: Vec<Option<u32>> = Vec::with_capacity(nodes.len());
         let mut root = None;
         let mut lost = 0;
+        let mut before = None;
         for node in nodes {
             let parent = node.parent.map(|parent| places.get(parent as usize).copied().flatten());
             let place = match parent {
                 None => {
-                    root = self.add_node(None, call_tree_node(node));
+                    root = self.add_node(None, call_tree_node(node), before);
                     root
                 }
-                Some(Some(parent)) => self.add_node(Some(parent), call_tree_node(node)),
+                Some(Some(parent)) => self.add_node(Some(parent), call_tree_node(node), before),
                 Some(None) => None,
             };
             if place.is_none() {
@@ -48,21 +52,41 @@ impl CallTreeBuilder {
                     self.tree.add_at(at, &CallTreeNode { traces: 1, ..empty(other) });
                 }
             }
+            before = place.or(before);
             places.push(place);
         }
         lost
     }
 
-    fn add_node(&mut self, parent: Option<u32>, mut node: CallTreeNode) -> Option<u32> {
+    /// Adds a node that came after `before` in its trace.
+    fn add_node(&mut self, parent: Option<u32>, mut node: CallTreeNode, before: Option<u32>) -> Option<u32> {
+        let expected = before.and_then(|before| self.next.get(before as usize)).copied();
+        if let Some(at) = expected.filter(|at| self.tree.is_at(*at, parent, node.symbol)) {
+            node.traces = u64::from(self.is_first(at));
+            self.tree.add_at(at, &node);
+            return Some(at);
+        }
         let Some(at) = self.tree.find(parent, node.symbol) else {
             node.traces = 1;
             let at = self.tree.add(parent, node)?;
             self.is_first(at);
             return Some(at);
         };
+        if let Some(before) = before {
+            self.comes_after(before, at);
+        }
         node.traces = u64::from(self.is_first(at));
         self.tree.add_at(at, &node);
         Some(at)
+    }
+
+    /// Remembers what came after `before`.
+    fn comes_after(&mut self, before: u32, at: u32) {
+        let position = before as usize;
+        if self.next.len() <= position {
+            self.next.resize(position + 1, u32::MAX);
+        }
+        self.next[position] = at;
     }
 
     /// Whether the present trace comes to this node for the first time: a trace counts once in a node, however many of

@@ -155,7 +155,10 @@ fn common_threshold(strands: &[Strand]) -> u64 {
 fn entries(tree: &RecordedTree, threshold: u64) -> Vec<(RecordedEntry, u64)> {
     let mut kept: Vec<(RecordedEntry, u64)> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
-    for entry in tree.timeline.iter().filter(|entry| entry.node == 0 || entry.duration >= threshold) {
+    let mut entered: Vec<&RecordedEntry> =
+        tree.timeline.iter().filter(|entry| entry.node == 0 || entry.duration >= threshold).collect();
+    entered.sort_unstable_by_key(|entry| entry.entered);
+    for entry in entered {
         while let Some(top) = open.last()
             && kept[*top].0.left < entry.entered
         {

@@ -57,7 +57,8 @@ pub struct RecordedEntry {
 pub struct RecordedTree {
     /// Preorder; node 0 is the transaction or thread. The self times sum to the total of node 0.
     pub nodes: Vec<RecordedNode>,
-    /// All calls at or above the threshold, and node 0's own; in order of their start.
+    /// All calls at or above the threshold, and node 0's own; in order of their end. [`super::TraceBody`]
+    /// sorts them, on the collector's thread and only for a trace that is kept.
     pub timeline: Vec<RecordedEntry>,
     /// Shorter calls have no entry, in ticks.
     pub threshold: u64,
@@ -133,7 +134,7 @@ impl RecordedTree {
             };
             found.copied().filter(|at| *at != NONE)
         };
-        let mut entries: Vec<RecordedEntry> = timeline
+        let entries: Vec<RecordedEntry> = timeline
             .kept
             .iter()
             .filter_map(|call| {
@@ -148,7 +149,6 @@ impl RecordedTree {
                 })
             })
             .collect();
-        entries.sort_unstable_by_key(|entry| entry.entered);
         let calls = calls.wrapping_add(u64::from(!nodes.is_empty()));
         let threshold = timeline.threshold;
         let (arguments, arguments_lost) = (Vec::new(), 0);
