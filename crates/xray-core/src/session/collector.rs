@@ -195,20 +195,18 @@ impl<W: Write> Collector<W> {
     }
 
     fn add_trace(&mut self, finished: FinishedTrace, symbols: &mut dyn SymbolSource) {
+        // Nearly always every function is known from the traces before: then each is looked up once.
+        if !self.set_body(&finished) {
+            let nodes = finished.strands.iter().flat_map(|strand| &strand.tree.nodes);
+            let keys = nodes.filter_map(|node| match node.name {
+                NodeName::Call(key) => Some(key),
+                NodeName::Root | NodeName::Other => None,
+            });
+            let lost = self.book.learn(keys, symbols);
+            self.intake.counters().lose(LossKind::SymbolsFull, lost);
+            self.set_body(&finished);
+        }
         let counters = self.intake.counters();
-        let keys = finished.strands.iter().flat_map(|strand| &strand.tree.nodes).filter_map(|node| match node.name {
-            NodeName::Call(key) => Some(key),
-            NodeName::Root | NodeName::Other => None,
-        });
-        counters.lose(LossKind::SymbolsFull, self.book.learn(keys, symbols));
-        let book = &mut self.book;
-        let name = transaction_name(&finished, &self.header);
-        self.body.set_nodes(&finished.strands, self.scale, |subject| match subject {
-            Subject::Transaction => book.root(SymbolKind::Transaction, name),
-            Subject::Thread(name) => book.root(SymbolKind::Thread, name),
-            Subject::Call(key) => book.of(key),
-            Subject::Other => book.other(),
-        });
         let unmatched: u64 = finished.strands.iter().map(|strand| strand.tree.unmatched_returns).sum();
         counters.lose(LossKind::UnmatchedReturns, unmatched);
         let arguments_lost: u64 = finished.strands.iter().map(|strand| strand.tree.arguments_lost).sum();
@@ -246,6 +244,23 @@ impl<W: Write> Collector<W> {
     fn on_agents_clock(&self, unix_ns: u64) -> u64 {
         let ago = self.clock.unix_ns().saturating_sub(unix_ns);
         self.clock.now_ns().saturating_sub(ago)
+    }
+
+    /// Converts a trace; false when there was a function whose symbol is not learnt yet.
+    fn set_body(&mut self, finished: &FinishedTrace) -> bool {
+        let book = &mut self.book;
+        let name = transaction_name(finished, &self.header);
+        let mut all_known = true;
+        self.body.set_nodes(&finished.strands, self.scale, |subject| match subject {
+            Subject::Transaction => book.root(SymbolKind::Transaction, name),
+            Subject::Thread(name) => book.root(SymbolKind::Thread, name),
+            Subject::Call(key) => book.known(key).unwrap_or_else(|| {
+                all_known = false;
+                book.other()
+            }),
+            Subject::Other => book.other(),
+        });
+        all_known
     }
 
     fn add_samples(&mut self, batch: SampleBatch, symbols: &mut dyn SymbolSource) {

@@ -72,7 +72,12 @@ impl SymbolBook {
 
     /// The symbol of a key that was learnt.
     pub(super) fn of(&self, key: CallKey) -> SymbolId {
-        self.by_key.get(&key).copied().unwrap_or(self.other)
+        self.known(key).unwrap_or(self.other)
+    }
+
+    /// The symbol of a key, if it was learnt.
+    pub(super) fn known(&self, key: CallKey) -> Option<SymbolId> {
+        self.by_key.get(&key).copied()
     }
 
     /// The symbol of a transaction or thread.
