@@ -49,7 +49,7 @@ for trace in report.traces:
     assert all(0 <= stack.at_ns <= trace.duration_ns and stack.frame < len(samples.frames) for stack in stacks)
     traces.append({
         "called": sorted({node.name for node in trace.nodes} & {"alpha", "beta"}),
-        "lines": [[line.name, line.line, line.ns] for line in samples.lines if line.name in ("alpha", "beta")],
+        "lines": [[line.name, line.line, line.count] for line in samples.lines if line.name in ("alpha", "beta")],
         "own": [line.name for line in samples.lines if line.self_ns > 0.5 * samples.ns],
         "count": samples.count,
         "dropped": samples.dropped,
@@ -65,11 +65,12 @@ def test_each_trace_has_the_lines_that_ran_in_it(run):
     for trace in told["traces"]:
         (name,) = trace["called"]
         first = told["first"][name]
-        times = {(who, line): ns for who, line, ns in trace["lines"]}
+        seen = {(who, line): count for who, line, count in trace["lines"]}
         # Not one sample of the other, whose turns are in between.
-        assert set(times) <= {(name, first), (name, first + 1), (name, first + 2)}, trace
-        share = times[name, first + 1] / (times[name, first + 1] + times[name, first + 2])
-        assert 0.65 < share < 0.85, trace
+        assert set(seen) <= {(name, first), (name, first + 1), (name, first + 2)}, trace
+        share = seen[name, first + 1] / (seen[name, first + 1] + seen[name, first + 2])
+        # 3/4, by four standard errors: some ticks are missed on a busy machine.
+        assert abs(share - 0.75) < 4 * (0.75 * 0.25 / trace["count"]) ** 0.5, trace
         assert set(trace["own"]) <= {"burn"}
         assert trace["dropped"] == 0
     counted = sum(trace["count"] for trace in told["traces"])
