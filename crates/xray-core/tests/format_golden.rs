@@ -1,11 +1,11 @@
-//! Files of old versions stay readable. `golden/v1.xr` was written by this program as of format version 1;
-//! `XRAY_WRITE_GOLDEN=1 cargo test -p xray-core --test format_golden` writes it again, which is right only while the
-//! version has not been released.
+//! Files of old versions stay readable. `golden/v1.xr` was written by this program as of format version 1, with traces that
+//! are not packed; `golden/v1-packed.xr` since they are. `XRAY_WRITE_GOLDEN=1 cargo test -p xray-core --test format_golden`
+//! writes the latter again, which is right only while the version has not been released.
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use xray_core::format::{read, write};
+use xray_core::format::{Kind, dump, read, write};
 use xray_core::histogram::LatencyHistogram;
 use xray_core::model::*;
 
@@ -240,11 +240,15 @@ fn known() -> SessionData {
 
 #[test]
 fn version_1_reads_as_what_was_written() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.xr");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     if std::env::var_os("XRAY_WRITE_GOLDEN").is_some() {
-        std::fs::write(&path, write(&known()).unwrap()).unwrap();
+        std::fs::write(golden.join("v1-packed.xr"), write(&known()).unwrap()).unwrap();
     }
-    let read = read(&std::fs::read(&path).unwrap()).unwrap();
-    assert!(read.complete && read.damage.is_none());
-    assert_eq!(read.data, known());
+    for (file, kind) in [("v1.xr", Kind::Trace), ("v1-packed.xr", Kind::PackedTrace)] {
+        let bytes = std::fs::read(golden.join(file)).unwrap();
+        assert!(dump(&bytes).any(|chunk| chunk.kind == Some(kind)));
+        let read = read(&bytes).unwrap();
+        assert!(read.complete && read.damage.is_none());
+        assert_eq!(read.data, known());
+    }
 }

@@ -175,7 +175,7 @@ fn a_part_without_trailer_is_that_of_a_lost_process() {
 fn every_cut_gives_all_chunks_before_it_or_one_error() {
     let whole = part(true);
     let ends: Vec<(u64, bool)> = dump(&whole)
-        .map(|chunk| (chunk.offset + chunk.len, chunk.kind == Some(xray_core::format::Kind::Trace)))
+        .map(|chunk| (chunk.offset + chunk.len, chunk.kind == Some(xray_core::format::Kind::PackedTrace)))
         .collect();
     for cut in 0..whole.len() {
         let expected = ends.iter().filter(|(end, trace)| *trace && *end <= cut as u64).count();
@@ -270,12 +270,29 @@ fn what_does_not_fit_into_a_chunk_is_refused_and_the_part_goes_on() {
     let mut bytes = Vec::new();
     let mut writer = PartWriter::new(&mut bytes, &header(), &process()).unwrap();
     writer.symbols(0, &[symbol(1), symbol(2)]).unwrap();
-    let mut large = trace(1);
-    large.nodes = vec![large.nodes[0].clone(); 120_000];
-    assert!(matches!(writer.trace(&large), Err(WriteError::TooLarge { kind: "trace", .. })));
+    assert!(matches!(writer.trace(&long_trace(120_000)), Err(WriteError::TooLarge { kind: "trace", .. })));
     writer.trace(&trace(2)).unwrap();
     drop(writer);
     assert_eq!(read(&bytes).unwrap().data.traces, [trace(2)]);
+}
+
+/// A trace of so many nodes whose numbers are long.
+fn long_trace(nodes: u64) -> Trace {
+    let mut trace = trace(1);
+    let root = trace.nodes[0].clone();
+    trace.nodes = (0..nodes).map(|at| TraceNode { calls: u64::MAX - at, resumes: u64::MAX, ..root.clone() }).collect();
+    trace
+}
+
+#[test]
+fn a_trace_that_is_too_long_to_be_packed_is_written_as_it_is() {
+    let mut bytes = Vec::new();
+    let mut writer = PartWriter::new(&mut bytes, &header(), &process()).unwrap();
+    writer.symbols(0, &[symbol(1), symbol(2)]).unwrap();
+    writer.trace(&long_trace(100_000)).unwrap();
+    drop(writer);
+    assert!(dump(&bytes).any(|chunk| chunk.kind == Some(xray_core::format::Kind::Trace)));
+    assert_eq!(read(&bytes).unwrap().data.traces, [long_trace(100_000)]);
 }
 
 #[test]

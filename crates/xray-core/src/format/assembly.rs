@@ -86,7 +86,14 @@ impl Assembly {
             Kind::Session => self.add_session(frame),
             Kind::Process => self.add_process(frame),
             Kind::Symbols => self.add_symbols(frame),
-            Kind::Trace => self.add_trace(frame, damaged),
+            Kind::Trace => {
+                let trace = self.decoder.decode(frame)?;
+                self.add_trace(trace, frame, damaged)
+            }
+            Kind::PackedTrace => {
+                let trace = self.decoder.decode::<wire::PackedTrace>(frame)?.unpack()?;
+                self.add_trace(trace, frame, damaged)
+            }
             Kind::Delta => self.add_delta(frame),
             Kind::CallTree => self.add_call_tree(frame, damaged),
             Kind::SampleTree => self.add_sample_tree(frame, damaged),
@@ -163,8 +170,7 @@ impl Assembly {
         (lost, self.scopes.entry(frame.scope).or_default())
     }
 
-    fn add_trace(&mut self, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {
-        let trace: wire::Trace = self.decoder.decode(frame)?;
+    fn add_trace(&mut self, trace: wire::Trace, frame: &Frame<'_>, damaged: bool) -> Result<(), ChunkError> {
         self.take(trace.memory() + 4 * size_of::<(TraceId, ProcessKey, usize)>() as u64)?;
         let (lost, scope) = self.lookup(frame, damaged);
         let trace = trace.into_model(symbols_of(scope, lost))?;

@@ -81,6 +81,9 @@ fn summary(decoder: &mut Decoder, frame: &Frame<'_>) -> String {
             .decode::<wire::Symbols>(frame)
             .map(|s| format!("{} symbols from number {} on", s.symbols.len(), s.first)),
         Some(Kind::Trace) => decoder.decode::<wire::Trace>(frame).map(|t| t.summary()),
+        Some(Kind::PackedTrace) => {
+            decoder.decode(frame).and_then(wire::PackedTrace::unpack).map(|trace| trace.summary())
+        }
         Some(Kind::Arguments) => decoder.decode::<wire::Arguments>(frame).map(|a| a.summary()),
         Some(Kind::Delta) => decoder.decode::<wire::Delta>(frame).map(|d| d.summary()),
         Some(Kind::CallTree) => decoder.decode::<wire::CallTree>(frame).map(|t| tree(t.first, t.len())),

@@ -69,7 +69,10 @@ impl Emitter {
     }
 
     pub(super) fn trace(&mut self, scope: u64, trace: &Trace) -> Result<(), WriteError> {
-        self.append(scope, &wire::Trace::from(trace))?;
+        match wire::PackedTrace::of(trace) {
+            Some(packed) => self.append(scope, &packed)?,
+            None => self.append(scope, &wire::Trace::from(trace))?,
+        }
         if let Some(arguments) = wire::Arguments::of(trace) {
             self.append(scope, &arguments)?;
         }

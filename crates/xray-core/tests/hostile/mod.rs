@@ -83,6 +83,15 @@ fn call_tree(count: u32, chain: bool, names: u32) -> Vec<u8> {
     raw
 }
 
+/// A packed trace with as many nodes as fit.
+fn packed_trace() -> Vec<u8> {
+    let nodes = (2_u32 << 20) / 11;
+    let facts = [0; 99];
+    let counts = [nodes.to_le_bytes(), 0_u32.to_le_bytes()].concat();
+    let columns = vec![0; 11 * nodes as usize];
+    [&facts[..], &counts, &(columns.len() as u64).to_le_bytes(), &columns].concat()
+}
+
 /// One symbol with a name of this many bytes.
 fn long_name(bytes: usize) -> Vec<u8> {
     let mut raw = [&0_u32.to_le_bytes()[..], &1_u64.to_le_bytes(), &[1], &(bytes as u64).to_le_bytes()].concat();
@@ -148,6 +157,7 @@ fn inputs() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("empty chunks", filled(|_| empty.clone())),
         ("zstd bombs", filled(bomb(4, &vec![0; 8 << 20]))),
+        ("packed traces", filled(bomb(13, &packed_trace()))),
         ("many names", filled(bomb(3, &symbols(200_000, true)))),
         ("one name many times", filled(bomb(3, &symbols(200_000, false)))),
         ("many scopes", filled(scopes)),

@@ -7,6 +7,7 @@
 mod aggregate;
 mod arguments;
 mod code;
+mod packed_trace;
 mod process;
 mod sample;
 mod session;
@@ -17,6 +18,7 @@ mod wait;
 
 pub(super) use aggregate::{CallTree, Delta, Second};
 pub(super) use arguments::Arguments;
+pub(super) use packed_trace::PackedTrace;
 pub(super) use process::Process;
 pub(super) use sample::{SampleSeconds, SampleTree};
 pub(super) use session::{Decision, End, Ended, Note, Session};
@@ -57,11 +59,13 @@ pub enum Kind {
     TraceSamples = 11,
     /// How many samples were added, by second.
     SampleSeconds = 12,
+    /// One trace, packed.
+    PackedTrace = 13,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Session,
         Self::Process,
         Self::Symbols,
@@ -74,6 +78,7 @@ impl Kind {
         Self::Waits,
         Self::TraceSamples,
         Self::SampleSeconds,
+        Self::PackedTrace,
     ];
 
     /// As `xray dump` prints it.
@@ -91,6 +96,7 @@ impl Kind {
             Self::Waits => "waits",
             Self::TraceSamples => "trace_samples",
             Self::SampleSeconds => "sample_seconds",
+            Self::PackedTrace => "packed_trace",
         }
     }
 }

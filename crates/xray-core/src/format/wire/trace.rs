@@ -5,7 +5,7 @@ use crate::format::error::ChunkError;
 use crate::model::{self, ProcessKey, SymbolId, TimelineEntry, TraceId, TraceNode};
 use serde::{Deserialize, Serialize};
 
-/// See [`model::Trace`]. Symbols are numbers of the chunk's scope.
+/// See [`model::Trace`]. Symbols are numbers of the chunk's scope. Written for traces that are too long to be packed.
 #[derive(Serialize, Deserialize)]
 pub(in crate::format) struct Trace {
     id: u64,
@@ -21,8 +21,8 @@ pub(in crate::format) struct Trace {
     paths_folded: u64,
     timeline_threshold_ns: u64,
     attributes: Vec<(String, String)>,
-    nodes: Vec<Node>,
-    timeline: Vec<Entry>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) timeline: Vec<Entry>,
 }
 
 impl Chunk for Trace {
@@ -30,28 +30,28 @@ impl Chunk for Trace {
 }
 
 /// See [`TraceNode`].
-#[derive(Serialize, Deserialize)]
-struct Node {
-    parent: u32,
-    symbol: u32,
-    calls: u64,
-    resumes: u64,
-    errors: u64,
-    total_ns: u64,
-    self_ns: u64,
-    min_ns: u64,
-    max_ns: u64,
-    recursion_depth: u32,
-    rows: u64,
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Node {
+    pub(super) parent: u32,
+    pub(super) symbol: u32,
+    pub(super) calls: u64,
+    pub(super) resumes: u64,
+    pub(super) errors: u64,
+    pub(super) total_ns: u64,
+    pub(super) self_ns: u64,
+    pub(super) min_ns: u64,
+    pub(super) max_ns: u64,
+    pub(super) recursion_depth: u32,
+    pub(super) rows: u64,
 }
 
 /// See [`TimelineEntry`].
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    node: u32,
-    start_ns: u64,
-    duration_ns: u64,
-    folded: u64,
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) node: u32,
+    pub(super) start_ns: u64,
+    pub(super) duration_ns: u64,
+    pub(super) folded: u64,
 }
 
 impl From<&model::Trace> for Trace {
@@ -76,6 +76,17 @@ impl From<&model::Trace> for Trace {
             folded: entry.folded,
         };
         Self {
+            nodes: trace.nodes.iter().map(node).collect(),
+            timeline: trace.timeline.iter().map(entry).collect(),
+            ..Self::facts_of(trace)
+        }
+    }
+}
+
+impl Trace {
+    /// Everything but nodes and timeline.
+    pub(super) fn facts_of(trace: &model::Trace) -> Self {
+        Self {
             id: trace.id.0,
             process: trace.process.0,
             thread: trace.thread.clone(),
@@ -89,13 +100,11 @@ impl From<&model::Trace> for Trace {
             paths_folded: trace.paths_folded,
             timeline_threshold_ns: trace.timeline_threshold_ns,
             attributes: trace.attributes.clone(),
-            nodes: trace.nodes.iter().map(node).collect(),
-            timeline: trace.timeline.iter().map(entry).collect(),
+            nodes: Vec::new(),
+            timeline: Vec::new(),
         }
     }
-}
 
-impl Trace {
     /// Memory that the model's trace takes, in bytes.
     pub(in crate::format) fn memory(&self) -> u64 {
         let text: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len() + 80).sum();
