@@ -3,7 +3,7 @@
 use crate::limits::STACK_NODES;
 use crate::model::Symbol;
 use crate::trace::CallKey;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// One function on a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub struct StackNode {
 #[derive(Debug)]
 pub struct Stacks {
     nodes: Vec<StackNode>,
-    index: HashMap<StackNode, StackId>,
+    index: FxHashMap<StackNode, StackId>,
     names: Vec<(CallKey, Symbol)>,
     epoch: u64,
     /// Nodes that the collector has.
@@ -63,7 +63,7 @@ impl Default for Stacks {
 
 impl Stacks {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { nodes: Vec::new(), index: HashMap::new(), names: Vec::new(), epoch: 0, sent: 0, capacity }
+        Self { nodes: Vec::new(), index: FxHashMap::default(), names: Vec::new(), epoch: 0, sent: 0, capacity }
     }
 
     /// The stack of `frame` called from `caller`; `None` when there is no room for one more.

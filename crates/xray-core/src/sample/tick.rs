@@ -4,7 +4,6 @@ use super::batch::{Counted, Sample, Seen, Waited, WaitsFor};
 use super::stacks::{StackId, Stacks};
 use crate::model::{ThreadKind, ThreadState};
 use rustc_hash::FxHashMap;
-use std::collections::HashMap;
 
 /// What is remembered of a thread between two ticks.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ pub(super) struct Gathering {
     pub(super) samples: Vec<Sample>,
     waits: FxHashMap<(ThreadKind, WaitsFor), u64>,
     counted: Vec<Counted>,
-    threads: HashMap<u64, Known>,
+    threads: FxHashMap<u64, Known>,
     ticks: u64,
 }
 

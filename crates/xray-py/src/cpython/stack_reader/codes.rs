@@ -7,7 +7,7 @@ use super::layout::{FrameWords, HEAD_WORDS, Layout, object};
 use super::line_table::LineTable;
 use super::snapshot::{half_in, word_in};
 use crate::os::memory::{Memory, Region};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use xray_core::limits::{SYMBOL_TEXT_BYTES, SYMBOLS};
 use xray_core::model::{Symbol, SymbolKind};
 use xray_core::sample::FrameAt;
@@ -56,7 +56,7 @@ pub(super) struct Codes {
     memory: Memory,
     code_type: usize,
     own_directory: String,
-    known: HashMap<usize, Code>,
+    known: FxHashMap<usize, Code>,
     next_key: u64,
     /// Counts every time that something known was forgotten.
     pub(super) forgotten: u64,
@@ -71,7 +71,7 @@ impl Codes {
             memory,
             code_type,
             own_directory,
-            known: HashMap::new(),
+            known: FxHashMap::default(),
             next_key: 0,
             forgotten: 0,
             new_names: Vec::new(),

@@ -18,7 +18,9 @@ struct Part {
 /// Copied memory, by address.
 pub(super) struct Snapshot {
     memory: Memory,
+    /// The copies, and behind them what is left of earlier ones: to clear it would cost as much as to copy it.
     bytes: Vec<u8>,
+    used: usize,
     parts: Vec<Part>,
     /// The part that was asked for last: the next question is mostly about the same one.
     last: usize,
@@ -31,12 +33,12 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn new(memory: Memory) -> Self {
-        Self { memory, bytes: Vec::new(), parts: Vec::new(), last: 0, twice: Vec::new(), reads: 0, faults: 0 }
+        Self { memory, bytes: Vec::new(), used: 0, parts: Vec::new(), last: 0, twice: Vec::new(), reads: 0, faults: 0 }
     }
 
     /// Forgets what was copied.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
+        self.used = 0;
         self.parts.clear();
         self.last = 0;
         self.twice.clear();
@@ -45,13 +47,16 @@ impl Snapshot {
     /// Copies these regions with one call; false when one of them is not there as a whole. What was copied before
     /// hides what overlaps it.
     pub(super) fn fetch(&mut self, regions: &[Region]) -> bool {
-        let before = self.bytes.len();
+        let before = self.used;
         let wanted = regions.iter().fold(0_usize, |sum, region| sum.saturating_add(region.len));
         if wanted > MOST_BYTES - before.min(MOST_BYTES) {
             return false;
         }
-        self.bytes.resize(before + wanted, 0);
-        let into = &mut self.bytes[before..];
+        self.used = before + wanted;
+        if self.bytes.len() < self.used {
+            self.bytes.resize(self.used, 0);
+        }
+        let into = &mut self.bytes[before..self.used];
         self.reads += 1;
         let read = self.memory.read(regions, into).unwrap_or(0);
         let mut offset = before;

@@ -167,6 +167,9 @@ impl MemoryStackSource {
         for at in 0..self.threads.len() {
             self.copy(at, now_ns, &gil);
         }
+        if !self.threads.iter().any(|thread| thread.now.unproven) {
+            return Some(());
+        }
         let later = self.interpreter.gil()?;
         if gil.only_holder_until(&later).is_none() {
             // Some thread took the GIL meanwhile: those that were taken for frozen are copied once more, with care.
@@ -316,8 +319,12 @@ impl MemoryStackSource {
         Ok(OwnStack { name: self.threads[at].name, gil, words, frames })
     }
 
-    /// What each thread does; who has the GIL meanwhile.
+    /// What each thread does; who has the GIL meanwhile, if that matters.
     fn look_at_states(&mut self) -> Option<Gil> {
+        let still_blocked = |thread: &Thread| !thread.now.moved && thread.state == ThreadState::Blocked;
+        if self.threads.iter().all(|thread| thread.own || thread.now.gone || still_blocked(thread)) {
+            return None;
+        }
         let mut preempted = Preempted::default();
         let gil = self.interpreter.gil();
         let holds = |gil: &Option<Gil>, thread: &Thread| gil.is_none_or(|gil| gil.last_holder == thread.name.at);
