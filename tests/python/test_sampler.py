@@ -5,6 +5,7 @@ import platform
 import sys
 
 import pytest
+from disturbed import undisturbed
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
@@ -55,23 +56,21 @@ def pairs(nodes):
     return seen
 
 
-def assert_possible(seen, possible, must):
+def are_possible(seen, possible, must):
     """Next to no sample shows what cannot be, or not all; each of `must` is seen."""
     found = pairs(seen["nodes"])
     possible = possible | {("<module>", "sampled"), ("sampled", "work")}
     ours = {name for pair in possible for name in pair}
     impossible = {pair: n for pair, n in found.items() if set(pair) & ours and pair not in possible}
     samples = seen["report"]["samples"]
-    # Undisturbed there are none in most runs, and fewer than one in a thousand in all. Where other processes take the
-    # cores away in the middle of a copy there are some more; a reader that is wrong has one in ten, or one in three.
-    assert sum(impossible.values()) <= samples["count"] / 100, impossible
-    assert samples["torn"] <= samples["count"] / 100
+    # There are none in most runs, and fewer than one in a thousand in all; in 1,500 samples, three are chance.
+    assert sum(impossible.values()) <= 3 + samples["count"] / 1000, impossible
+    assert samples["torn"] <= 3 + samples["count"] / 1000
     assert must <= found.keys()
 
 
 def test_calls_that_alternate_are_not_mixed(sampled):
-    seen = sampled(
-        """
+    program = """
 def leaf_a(): return sum(range(20))
 def leaf_b(): return sum(range(20))
 def call_a(): return leaf_a()
@@ -82,9 +81,9 @@ def work():
         call_b()
 sampled(work)
 """
-    )
     possible = {("work", "call_a"), ("work", "call_b"), ("call_a", "leaf_a"), ("call_b", "leaf_b")}
-    assert_possible(seen, possible, {("call_a", "leaf_a"), ("call_b", "leaf_b")})
+    must = {("call_a", "leaf_a"), ("call_b", "leaf_b")}
+    undisturbed(lambda: sampled(program), lambda seen: are_possible(seen, possible, must))
 
 
 @pytest.mark.parametrize("kind", ["generators", "coroutines"])
@@ -100,8 +99,7 @@ def test_chains_are_whole(sampled, kind):
     }[kind]
     define, delegate, last, use = body
     chain = "\n".join(f"{define} level{n}():\n    {delegate} level{n + 1}()" for n in range(11))
-    seen = sampled(
-        f"""
+    program = f"""
 {chain}
 {define} level11():
 {last}
@@ -110,14 +108,12 @@ def work():
         {use}
 sampled(work)
 """
-    )
     levels = {(f"level{n}", f"level{n + 1}") for n in range(11)}
-    assert_possible(seen, levels | {("work", "level0")}, levels)
+    undisturbed(lambda: sampled(program), lambda seen: are_possible(seen, levels | {("work", "level0")}, levels))
 
 
 def test_recursion_deeper_than_a_piece_of_the_data_stack(sampled):
-    seen = sampled(
-        """
+    program = """
 import sys
 sys.setrecursionlimit(5000)
 def even(n): return n == 0 or odd(n - 1)
@@ -125,8 +121,8 @@ def odd(n): return n != 0 and even(n - 1)
 def work(): even(1500)
 sampled(work)
 """
-    )
-    assert_possible(seen, {("work", "even"), ("even", "odd"), ("odd", "even")}, {("odd", "even")})
+    possible = {("work", "even"), ("even", "odd"), ("odd", "even")}
+    undisturbed(lambda: sampled(program), lambda seen: are_possible(seen, possible, {("odd", "even")}))
 
 
 def test_code_that_is_gone_never_lends_its_name(sampled):

@@ -5,6 +5,7 @@ import platform
 import sys
 
 import pytest
+from disturbed import undisturbed
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
@@ -90,16 +91,8 @@ def states(nodes, function):
 
 
 def test_who_waits_for_the_gil_and_for_how_long(run):
-    # A moment in which the machine itself stood still is in the samples and not in the truth; a wrong reader is always
-    # wrong.
-    for attempt in range(3):
-        seen = json.loads(run(PROGRAM + GIL).stdout)
-        try:
-            agree_on_waits(seen)
-            return
-        except AssertionError:
-            if attempt == 2:
-                raise
+    # A moment in which the machine itself stood still is in the samples and not in the truth.
+    undisturbed(lambda: json.loads(run(PROGRAM + GIL).stdout), agree_on_waits)
 
 
 def agree_on_waits(seen):
@@ -136,7 +129,11 @@ def agree_on_waits(seen):
 
 
 def test_who_sleeps_is_told_from_who_computes(run):
-    seen = json.loads(run(PROGRAM + BLOCKED).stdout)
+    undisturbed(lambda: json.loads(run(PROGRAM + BLOCKED).stdout), agree_on_states)
+
+
+def agree_on_states(seen):
+    """The samples say what the program made its threads do."""
     for function in ("sleeps", "reads"):
         found = states(seen["nodes"], function)
         assert found["blocked"] > 0.9 * sum(found.values()), (function, found)

@@ -1,6 +1,7 @@
 //! The statistical half: the stacks of all threads, taken at even intervals.
 
 mod batch;
+mod call_sites;
 mod deadlines;
 mod sampler;
 mod stacks;
@@ -8,6 +9,7 @@ mod tick;
 mod tree;
 
 pub use batch::{Counted, GilOwner, Sample, SampleBatch, Seen, Waited, WaitsFor};
+pub use call_sites::{CallSite, CallSites};
 pub use sampler::{Sleeper, ThreadSleeper, run_sampler};
 pub use stacks::{FrameAt, StackId, StackNode, Stacks};
 pub use tick::Tick;

@@ -14,6 +14,14 @@ pub(crate) struct Region {
     pub(crate) len: usize,
 }
 
+impl Region {
+    /// The least region that holds both.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let at = self.at.min(other.at);
+        Self { at, len: self.at.saturating_add(self.len).max(other.at.saturating_add(other.len)) - at }
+    }
+}
+
 /// The process's memory.
 pub(crate) struct Memory {
     pid: libc::pid_t,

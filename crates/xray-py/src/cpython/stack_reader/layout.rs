@@ -3,6 +3,7 @@
 //! Released minors keep them; 3.13 and newer also say some of them themselves (`_Py_DebugOffsets`), which is checked
 //! here, and [`super::self_test`] checks all of them by experiment before a session uses them.
 
+use crate::os::memory::Region;
 use pyo3::ffi;
 use std::ffi::CStr;
 
@@ -73,8 +74,17 @@ pub(super) struct FrameLayout {
     pub(super) variables: usize,
     /// A generator's frame is so far behind the generator.
     pub(super) in_generator: usize,
-    /// Bytes that hold all of the above.
+    /// What a generator that runs says of itself, [`GENERATOR_STATE`] bytes before its frame.
+    pub(super) executing: u8,
+    /// Bytes from the frame's address on that hold all that is its own.
     pub(super) size: usize,
+}
+
+impl FrameLayout {
+    /// What is copied of a frame: its head, and of a generator's what comes before it.
+    pub(super) fn head(&self, at: usize) -> Region {
+        Region { at: at.wrapping_sub(BEFORE_FRAME), len: BEFORE_FRAME + self.size }
+    }
 }
 
 /// How a frame shows that it runs.
@@ -121,6 +131,12 @@ pub(super) const HEAD_WORDS: u32 = 9;
 
 /// Owner of a generator's or coroutine's frame.
 pub(super) const GENERATOR: u8 = 1;
+
+/// A generator's state is so many bytes before its frame.
+pub(super) const GENERATOR_STATE: usize = 5;
+
+/// Bytes before a frame that are looked at with it.
+pub(super) const BEFORE_FRAME: usize = 8;
 
 /// `_gil_runtime_state`: `last_holder`, `locked`, `switch_number`.
 pub(super) mod gil {
@@ -190,6 +206,7 @@ impl Layout {
             shows: Shows::Running,
             variables: 72,
             in_generator: 72,
+            executing: 0,
             size: 72,
         };
         let code = |first_line, instructions, frame_words| CodeLayout {
@@ -259,7 +276,7 @@ impl Layout {
             ),
             15 => layout(
                 thread(248, 176, 184, 232, TopAt::Thread(72)),
-                newer_frame(3),
+                FrameLayout { executing: 4, ..newer_frame(3) },
                 code(68, 208, FrameWords::Field(76)),
                 7328,
                 GilAt::Interpreter(16),

@@ -54,7 +54,7 @@ pub(super) fn settle(
     // What was not copied in one go was copied microseconds apart: the next try knows what is needed. What is only
     // looked at to find that nothing was called there does not count.
     let mut together = snapshot.reads == reads_before + 1;
-    drop_ended(layout, codes, walk);
+    together &= !drop_ended(layout, codes, walk);
     let reads = snapshot.reads;
     let added = add_begun(layout, snapshot, codes, walk);
     together &= !added || snapshot.reads == reads;
@@ -76,11 +76,15 @@ fn innermost_stayed(layout: &Layout, snapshot: &mut Snapshot, walk: &Walk) -> bo
     let count = walk.innermost(layout).frames;
     walk.frames[..count].iter().enumerate().all(|(depth, frame)| {
         let of = |bytes: Option<&[u8]>| Header::of(layout, frame.at, bytes?);
-        let [second, around] = snapshot.other_copies(frame.at, layout.frame.size).map(of);
+        let head = layout.frame.head(frame.at);
+        let [second, around] = snapshot.other_copies(head.at, head.len).map(of);
         let first = Header::read(layout, snapshot, frame.at);
         let (Some(first), Some(second)) = (first, second) else { return false };
         match depth {
-            0 => (first.code, first.previous) == (second.code, second.previous),
+            0 => {
+                let is_same = |other: Header| (first.code, first.previous) == (other.code, other.previous);
+                is_same(second) && around.is_none_or(is_same)
+            }
             _ => first == second && ((depth != 1 && depth + 1 != count) || around.is_none_or(|around| first == around)),
         }
     })
@@ -109,18 +113,21 @@ fn resumed_by(layout: &Layout, snapshot: &mut Snapshot, walk: &Walk, before: &[F
     })
 }
 
-/// Leaves out what had ended.
-fn drop_ended(layout: &Layout, codes: &mut Codes, walk: &mut Walk) {
+/// Leaves out what had ended. Whether there was a generator among it: what runs now that C has called it, does not show
+/// that there is nothing more.
+fn drop_ended(layout: &Layout, codes: &mut Codes, walk: &mut Walk) -> bool {
     let frames = &mut walk.frames;
-    let last = match layout.frame.shows {
+    let generator = frames.iter().rposition(|frame| frame.ended);
+    let other = match layout.frame.shows {
         // A frame that the interpreter's loop has called is there only while its caller waits.
         Shows::Running => (0..frames.len().saturating_sub(1))
             .rfind(|callee| !frames[*callee].from_c && frames[callee + 1].stack_words.is_none()),
         Shows::Alive => frames.iter().rposition(|frame| has_ended(codes, frame)),
     };
-    if let Some(last) = last {
+    if let Some(last) = other.max(generator) {
         frames.drain(..=last);
     }
+    generator.is_some()
 }
 
 /// Whether a frame has no code any more, or is that of a call that has made a generator, which has it now: no frame of
@@ -169,7 +176,7 @@ fn add_begun(layout: &Layout, snapshot: &mut Snapshot, codes: &mut Codes, walk: 
         caller = callee;
     }
     for frame in &begun {
-        walk.need(frame.at, layout.frame.size);
+        walk.need(layout.frame.head(frame.at));
     }
     begun.reverse();
     let added = !begun.is_empty();

@@ -1,6 +1,7 @@
 //! Copies of the process's memory, taken in one go as far as it is known what will be needed.
 
 use crate::os::memory::{Memory, Region};
+use std::time::Instant;
 
 /// The kernel copies by pages, so nothing is gained by asking for less.
 pub(super) const PAGE: usize = 4096;
@@ -28,12 +29,24 @@ pub(super) struct Snapshot {
     twice: Vec<[Part; 2]>,
     /// Calls to the kernel, and those that found something not mapped.
     pub(super) reads: u64,
+    /// How long the first one since [`Self::clear`] took.
+    pub(super) took_ns: u64,
     pub(super) faults: u64,
 }
 
 impl Snapshot {
     pub(super) fn new(memory: Memory) -> Self {
-        Self { memory, bytes: Vec::new(), used: 0, parts: Vec::new(), last: 0, twice: Vec::new(), reads: 0, faults: 0 }
+        Self {
+            memory,
+            bytes: Vec::new(),
+            used: 0,
+            parts: Vec::new(),
+            last: 0,
+            twice: Vec::new(),
+            reads: 0,
+            took_ns: 0,
+            faults: 0,
+        }
     }
 
     /// Forgets what was copied.
@@ -58,7 +71,11 @@ impl Snapshot {
         }
         let into = &mut self.bytes[before..self.used];
         self.reads += 1;
+        let begin = Instant::now();
         let read = self.memory.read(regions, into).unwrap_or(0);
+        if before == 0 {
+            self.took_ns = begin.elapsed().as_nanos() as u64;
+        }
         let mut offset = before;
         for region in regions {
             let len = (before + read).saturating_sub(offset).min(region.len);

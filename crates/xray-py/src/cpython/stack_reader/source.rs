@@ -22,16 +22,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use xray_core::clock::Clock;
 use xray_core::model::{Symbol, ThreadState};
-use xray_core::sample::{FrameAt, GilOwner, Seen, SourceClosed, StackId, StackSource, Stacks, Tick, WaitsFor};
+use xray_core::sample::{
+    CallSites, FrameAt, GilOwner, Seen, SourceClosed, StackId, StackSource, Stacks, Tick, WaitsFor,
+};
 use xray_core::trace::CallKey;
 
-/// Tries to copy the stack of the one thread that may be running Python code meanwhile.
-const TRIES: usize = 24;
-/// Of these, tries after which a copy is good enough that may have missed a call that had just begun or ended.
-const TRIES_SURELY: usize = 8;
-/// The same in frames walked, and frames after which a thread is given up for this tick: deep stacks take long.
-const FRAMES_SURELY: usize = 1000;
-const MOST_FRAMES: usize = 4000;
+/// Tries to copy the stack of the one thread that may be running Python code meanwhile: so many for a copy that is of one
+/// instant for sure, as many for a quick one that may have missed a call that had just begun or ended, as many for any.
+const TRIES_EACH: usize = 8;
+/// The same in frames walked, as deep stacks take long; after four times as many a thread is given up for this tick.
+const FRAMES_EACH: usize = 1000;
 /// Tries to look at all threads while no code is freed that is on their stacks.
 const TICK_TRIES: usize = 3;
 /// Time after which the list of threads is walked although no thread was made: some may have ended.
@@ -45,6 +45,7 @@ pub(crate) struct MemoryStackSource {
     snapshot: Snapshot,
     walk: Walk,
     codes: Codes,
+    sites: CallSites,
     contexts: Contexts,
     destroyed: Destroyed,
     threads: Vec<Thread>,
@@ -146,6 +147,7 @@ impl MemoryStackSource {
             snapshot: Snapshot::new(memory),
             walk: Walk::default(),
             codes: Codes::new(layout.clone(), Memory::of_this_process(), code_type, own_directory),
+            sites: CallSites::default(),
             contexts: Contexts::learn(py)?,
             layout,
             destroyed: Destroyed::from_now(),
@@ -210,10 +212,14 @@ impl MemoryStackSource {
         thread.now.moved |= moved;
         thread.now.used_ns += if first { 0 } else { cpu_ns.saturating_sub(thread.cpu_ns) };
         (thread.cpu_ns, thread.seen_ns) = (cpu_ns, now_ns);
-        if !moved && !thread.kept.torn {
+        // The clock of a thread that runs can stand still for a moment: where a hypervisor takes cores away, the kernel
+        // takes that time off it afterwards.
+        let has_gil = thread.name.at == gil.last_holder;
+        let may_run = has_gil && gil.locked;
+        if !moved && !thread.kept.torn && !may_run {
             return;
         }
-        if thread.name.at == gil.last_holder {
+        if has_gil {
             self.copy_moving(at);
         } else {
             self.copy_frozen(at);
@@ -240,26 +246,27 @@ impl MemoryStackSource {
     fn copy_moving(&mut self, at: usize) {
         let mut end = End::Broken;
         let mut walked = 0;
-        for tried in 0..TRIES {
+        for tried in 0..3 * TRIES_EACH {
             let reads = self.snapshot.reads;
             let Visit::Walked(this_end, words) = self.visit(at, true) else {
                 (self.threads[at].now.gone, self.mark) = (true, None);
                 return;
             };
             self.threads[at].words = words;
-            let settled = self.settle(at, this_end, reads);
+            let quick = self.threads[at].plan.was_quick(self.snapshot.took_ns);
+            let settled = self.settle(at, this_end, reads, quick);
             self.threads[at].plan.learn(&self.layout, &self.walk);
             walked += self.walk.frames.len();
-            let late = tried >= TRIES_SURELY || walked >= FRAMES_SURELY;
+            let late = (tried / TRIES_EACH).max(walked / FRAMES_EACH);
             end = match settled {
-                Settled::Surely(end) => end,
-                Settled::Perhaps(end) if late => end,
+                Settled::Surely(end) if quick || late > 1 => end,
+                Settled::Perhaps(end) if late > 1 || quick && late == 1 => end,
                 _ => End::Broken,
             };
-            if end != End::Broken && !self.knows_whose(at) && !late {
+            if end != End::Broken && !self.knows_whose(at) && late == 0 {
                 end = End::Broken;
             }
-            if end != End::Broken || walked >= MOST_FRAMES {
+            if end != End::Broken || walked >= 4 * FRAMES_EACH {
                 break;
             }
         }
@@ -279,15 +286,25 @@ impl MemoryStackSource {
     }
 
     /// Brings a walk to the instant of its copy.
-    fn settle(&mut self, at: usize, end: End, reads_before: u64) -> Settled {
-        let Self { layout, snapshot, codes, walk, threads, .. } = self;
+    fn settle(&mut self, at: usize, end: End, reads_before: u64, quick: bool) -> Settled {
+        let Self { layout, snapshot, codes, sites, walk, threads, .. } = self;
         let settled = live::settle(layout, snapshot, codes, walk, &threads[at].kept.frames, end, reads_before);
         // Those that were there before have been looked at before.
         let kept = &threads[at].kept.frames;
         let known = walk.frames.iter().rev().zip(kept.iter().rev()).take_while(|(new, old)| new == old).count();
         let new = &walk.frames[..walk.frames.len() - known];
-        let are_functions = new.iter().all(|frame| codes.place(frame.code, frame.instruction).is_some());
-        if are_functions { settled } else { Settled::No }
+        if !new.iter().all(|frame| codes.place(frame.code, frame.instruction).is_some()) {
+            return Settled::No;
+        }
+        let calls =
+            walk.frames.windows(2).take(new.len()).map(|pair| ((pair[1].code, pair[1].instruction), pair[0].code));
+        match settled {
+            Settled::Surely(_) if quick => calls.for_each(|(site, callee)| sites.learn(site, callee)),
+            Settled::Surely(_) => {}
+            _ if calls.into_iter().all(|(site, callee)| sites.may_call(site, callee)) => {}
+            _ => return Settled::No,
+        }
+        settled
     }
 
     fn visit(&mut self, at: usize, moving: bool) -> Visit {
@@ -310,6 +327,9 @@ impl MemoryStackSource {
         }
         let mut frames = Vec::new();
         for frame in &self.walk.frames {
+            if frame.ended {
+                return Err("a generator that runs does not say so".to_owned());
+            }
             match self.codes.place(frame.code, frame.instruction) {
                 Some(Shows::Function(place)) => frames.push((frame.code, place)),
                 Some(Shows::Nothing) => {}
@@ -385,12 +405,16 @@ impl MemoryStackSource {
 
     /// Forgets code that was freed. Whether there was any that was known.
     fn forget_destroyed(&mut self) -> bool {
-        let Self { destroyed, codes, .. } = self;
+        let Self { destroyed, codes, sites, .. } = self;
         let before = codes.forgotten;
         if destroyed.take(|address| codes.forget(address)).is_none() {
             codes.forget_all();
         }
-        codes.forgotten != before
+        if codes.forgotten == before {
+            return false;
+        }
+        sites.clear();
+        true
     }
 
     fn resolve_all(&mut self, stacks: &mut Stacks) {

@@ -3,7 +3,7 @@
 use super::layout::{Layout, TopAt};
 use super::snapshot::{PAGE, Snapshot, word_in};
 use super::threads::ThreadName;
-use super::walk::{End, Walk};
+use super::walk::{End, PIECE, Walk};
 use crate::os::memory::Region;
 
 /// Separate pieces of memory asked for at once: each costs a quarter of a microsecond.
@@ -11,6 +11,9 @@ const MOST_REGIONS: usize = 24;
 
 /// Bytes that are copied behind a piece of the innermost frames: what one more needs.
 const ONE_MORE: usize = 192;
+
+/// Bytes of the C stack that are copied to find the innermost frame's pointer.
+const MOST_OF_C_STACK: usize = 8192;
 
 /// Pieces of the innermost frames, those that were needed before included.
 const MOST_PIECES: usize = 8;
@@ -21,14 +24,16 @@ const KEEP_UNUSED: u8 = 16;
 /// What a visit needs to copy, as the last ones found it.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Where the innermost frame's pointer was, when it is on the C stack.
-    c_frame: usize,
+    /// Where the innermost frame's pointers were, when they are on the C stack: each call from C has its own.
+    c_frames: Option<Region>,
     /// The pages of the frames, those of the innermost first, and for how many visits each was not needed.
     pages: Vec<(usize, u8)>,
     /// The same, neighbours together.
     regions: Vec<Region>,
     /// The innermost frames, whose heads change with each call; and for how many visits each piece was not needed.
     innermost: Vec<(Region, u8)>,
+    /// How long a copy takes: half of them less.
+    usual_ns: u64,
 }
 
 /// What a thread's state said when it was copied.
@@ -72,9 +77,7 @@ impl Plan {
     fn copy(&self, layout: &Layout, snapshot: &mut Snapshot, thread: &ThreadName, twice: &[Region]) {
         let mut regions = Vec::with_capacity(2 + 2 * twice.len() + self.regions.len());
         regions.push(Region { at: thread.at, len: layout.thread.size });
-        if let (TopAt::CFrame(_, at), true) = (layout.thread.top, self.c_frame != 0) {
-            regions.push(Region { at: self.c_frame, len: at + 8 });
-        }
+        regions.extend(self.c_frames);
         let index = regions.len();
         regions.extend(twice);
         regions.extend(twice);
@@ -102,12 +105,29 @@ impl Plan {
         let top = match at.top {
             TopAt::Thread(field) => word_in(state, field)?,
             TopAt::CFrame(field, inside) => {
-                self.c_frame = word_in(state, field)? as usize;
-                let bytes = snapshot.bytes_or_fetch(self.c_frame, inside + 8)?;
-                word_in(bytes, inside)?
+                let c_frame = Region { at: word_in(state, field)? as usize, len: inside + 8 };
+                self.c_frames = match self.c_frames.map(|known| known.joined(&c_frame)) {
+                    Some(joined) if joined.len <= MOST_OF_C_STACK => Some(joined),
+                    _ => Some(c_frame),
+                };
+                word_in(snapshot.bytes_or_fetch(c_frame.at, c_frame.len)?, inside)?
             }
         };
         Some(StateWords { context, context_version, top: top as usize })
+    }
+
+    /// Whether a copy took no longer than copies do. What is cold in the caches, or waits for a core in the middle, is of
+    /// a longer instant: a thread makes many calls in it, and ends up where it was.
+    pub(super) fn was_quick(&mut self, took_ns: u64) -> bool {
+        if self.usual_ns == 0 {
+            self.usual_ns = took_ns;
+        }
+        let step = self.usual_ns / 16 + 1;
+        self.usual_ns = match took_ns > self.usual_ns {
+            true => self.usual_ns + step,
+            false => self.usual_ns - step.min(self.usual_ns),
+        };
+        took_ns <= self.usual_ns + self.usual_ns / 4
     }
 
     /// Remembers what this walk needed.
@@ -118,12 +138,15 @@ impl Plan {
             // Not more than is mapped for sure.
             region.len += ONE_MORE.min(end.next_multiple_of(PAGE) - end);
         }
-        self.innermost.retain_mut(|(old, unused)| {
-            *unused += 1;
-            let is_inside = |new: &Region| old.at >= new.at && old.at + old.len <= new.at + new.len;
-            *unused <= KEEP_UNUSED && !innermost.iter().any(is_inside)
-        });
-        self.innermost.splice(0..0, innermost.into_iter().map(|region| (region, 0)));
+        let mut pieces: Vec<(Region, u8)> = innermost.into_iter().map(|region| (region, 0)).collect();
+        for (old, unused) in self.innermost.drain(..).filter(|(_, unused)| *unused < KEEP_UNUSED) {
+            match pieces.iter_mut().find(|(new, _)| new.joined(&old).len <= PIECE) {
+                Some((new, _)) if new.joined(&old) == *new => {}
+                Some(new) => *new = (new.0.joined(&old), unused + 1),
+                None => pieces.push((old, unused + 1)),
+            }
+        }
+        self.innermost = pieces;
         self.innermost.truncate(MOST_PIECES);
         self.pages.retain_mut(|(page, unused)| {
             *unused += 1;

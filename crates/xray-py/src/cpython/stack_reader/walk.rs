@@ -1,6 +1,6 @@
 //! From the innermost frame outward through copied memory.
 
-use super::layout::{Calls, GENERATOR, Layout, Shows};
+use super::layout::{BEFORE_FRAME, Calls, GENERATOR, GENERATOR_STATE, Layout, Shows};
 use super::snapshot::{PAGE, Snapshot, half_in, word_in};
 use crate::os::memory::Region;
 use xray_core::limits::SAMPLE_DEPTH;
@@ -10,7 +10,7 @@ const MOST_STEPS: usize = 2 * SAMPLE_DEPTH + 64;
 
 /// Of the innermost frames: pieces at most, longest piece, and what may be between two frames of a piece.
 const PIECES: usize = 6;
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 const GAP: usize = 1024;
 
 /// One function's frame.
@@ -29,6 +29,8 @@ pub(super) struct Frame {
     /// How many words it has on its stack, when it has put it down: as it does while it waits for a frame that its
     /// own loop has called. `None` while it runs (and while C runs that it has called).
     pub(super) stack_words: Option<u32>,
+    /// It is a generator's that does not run: what is read here is what is left of it.
+    pub(super) ended: bool,
 }
 
 /// How a walk ended.
@@ -74,7 +76,7 @@ impl Walk {
                 };
             }
             let Some(header) = Header::read(layout, snapshot, next) else { return End::Broken };
-            self.need(next, layout.frame.size);
+            self.need(layout.frame.head(next));
             let entry = matches!(layout.frame.calls, Calls::Frame(owner) if header.owner >= owner);
             (outermost_is_entry, outermost_is_generator) = (entry, header.owner == GENERATOR);
             if entry {
@@ -101,16 +103,16 @@ impl Walk {
     pub(super) fn innermost(&self, layout: &Layout) -> Innermost {
         let mut innermost = Innermost::default();
         for frame in &self.frames {
-            if !innermost.add(Region { at: frame.at, len: layout.frame.size }) {
+            if !innermost.add(layout.frame.head(frame.at)) {
                 break;
             }
         }
         innermost
     }
 
-    /// The pages of `len` bytes were needed.
-    pub(super) fn need(&mut self, at: usize, len: usize) {
-        for page in [at / PAGE * PAGE, (at + len - 1) / PAGE * PAGE] {
+    /// The pages of this region were needed.
+    pub(super) fn need(&mut self, region: Region) {
+        for page in [region.at / PAGE * PAGE, (region.at + region.len - 1) / PAGE * PAGE] {
             if self.pages.last() != Some(&page) && !self.pages.contains(&page) {
                 self.pages.push(page);
             }
@@ -129,13 +131,9 @@ pub(super) struct Innermost {
 impl Innermost {
     /// One more frame; false when there is no room for it.
     fn add(&mut self, head: Region) -> bool {
-        let joined = |region: &Region| {
-            let at = region.at.min(head.at);
-            Region { at, len: (region.at + region.len).max(head.at + head.len) - at }
-        };
-        let near = |region: &Region| joined(region).len <= (region.len + head.len + GAP).min(PIECE);
+        let near = |region: &Region| region.joined(&head).len <= (region.len + head.len + GAP).min(PIECE);
         if let Some(region) = self.regions.iter_mut().find(|region| near(region)) {
-            *region = joined(region);
+            *region = region.joined(&head);
         } else if self.regions.len() < PIECES {
             self.regions.push(head);
         } else {
@@ -180,25 +178,30 @@ pub(super) struct Header {
     pub(super) is_entry: bool,
     /// Words on its stack, its variables included; `None` while it runs.
     pub(super) stack_words: Option<u32>,
+    /// It is a generator's, which says that it does not run.
+    pub(super) ended: bool,
 }
 
 impl Header {
     /// The head of the frame at an address.
     pub(super) fn read(layout: &Layout, snapshot: &mut Snapshot, at: usize) -> Option<Self> {
-        if !at.is_multiple_of(8) {
+        if !at.is_multiple_of(8) || at < BEFORE_FRAME {
             return None;
         }
-        Self::of(layout, at, snapshot.bytes_or_fetch(at, layout.frame.size)?)
+        let head = layout.frame.head(at);
+        Self::of(layout, at, snapshot.bytes_or_fetch(head.at, head.len)?)
     }
 
-    /// Of the bytes of a frame at an address.
+    /// Of the bytes of [`FrameLayout::head`].
     pub(super) fn of(layout: &Layout, at: usize, bytes: &[u8]) -> Option<Self> {
         let frame = &layout.frame;
+        let (before, bytes) = bytes.split_at_checked(BEFORE_FRAME)?;
+        let owner = bytes[frame.owner];
         Some(Self {
             code: (word_in(bytes, frame.code)? & !frame.code_tag) as usize,
             previous: word_in(bytes, frame.previous)? as usize,
             instruction: word_in(bytes, frame.instruction)? as usize,
-            owner: bytes[frame.owner],
+            owner,
             is_entry: match frame.calls {
                 Calls::Flag(at) => bytes[at] != 0,
                 Calls::Frame(_) => false,
@@ -209,6 +212,7 @@ impl Header {
                     .and_then(|top| (top as usize).checked_sub(at + frame.variables))
                     .and_then(|len| u32::try_from(len / 8).ok()),
             },
+            ended: owner == GENERATOR && before[BEFORE_FRAME - GENERATOR_STATE] != frame.executing,
         })
     }
 
@@ -221,6 +225,7 @@ impl Header {
             generator: self.owner == GENERATOR,
             from_c: self.is_entry,
             stack_words: self.stack_words,
+            ended: self.ended,
         }
     }
 }
