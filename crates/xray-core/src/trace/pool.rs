@@ -216,21 +216,25 @@ impl Pool {
         self.nodes.capacity() * size_of::<Node>() + self.rare.capacity() * size_of::<Rare>() + self.wide.bytes()
     }
 
-    /// The child of `parent` with this key, if it is the one that was entered last or the one after it.
-    #[inline]
-    pub(super) fn near_child(&mut self, parent: u32, key: u64) -> Option<u32> {
-        let last = self.nodes[parent as usize].last_child;
+    /// The child of `parent` with this key, if it is the one that was entered last or the one after it, which after the
+    /// last child is the first; then the caller says that it was entered.
+    #[inline(always)]
+    pub(super) fn near_child(&self, parent: u32, key: u64) -> Option<u32> {
+        let Node { last_child: last, first_child: first, .. } = self.nodes[parent as usize];
         let node = self.nodes.get(last as usize)?;
         if node.key == key {
             return Some(last);
         }
-        let next = node.next_sibling;
+        let next = if node.next_sibling == NONE { first } else { node.next_sibling };
         let node = self.nodes.get(next as usize)?;
-        if node.key != key || node.hidden {
-            return None;
-        }
-        self.nodes[parent as usize].last_child = next;
-        Some(next)
+        (node.key == key && !node.hidden).then_some(next)
+    }
+
+    /// So many calls of this node are directly nested.
+    #[inline(always)]
+    pub(super) fn deepen(&mut self, node: u32, depth: u16) {
+        let deepest = &mut self.rare[node as usize].recursion_depth;
+        *deepest = (*deepest).max(u32::from(depth));
     }
 
     /// The child of `parent` with this key. Callees mostly come in the same order again, so the search begins after

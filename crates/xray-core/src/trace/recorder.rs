@@ -149,19 +149,27 @@ impl Recorder {
     }
 
     /// A call was entered. Ignored before [`Self::begin`].
-    #[inline]
+    ///
+    /// Always part of its caller, as [`Self::leave`] is: saving registers for a call costs a fifth of what it does.
+    #[inline(always)]
     pub fn enter(&mut self, key: CallKey, how: Entry, now: u64) -> Entered {
         self.events = self.events.wrapping_add(1);
         let now = self.advance(now);
-        // Nothing here but the common cases, and no call that returns here: registers need not be saved. The check of
-        // the capacity stands right before the push, so that the compiler leaves the growing out.
+        // Nothing here but the common cases. Nothing is written between the check of the capacity and the push, so that the
+        // compiler leaves the growing out.
         if let Some(top) = self.stack.last()
             && top.place.node() < FUNCTION
-            && let Some((node, depth)) = self.near(top.place, key)
+            && let below = top.place
+            && let Some((node, depth)) = self.near(below, key)
             && self.stack.len() < self.stack.capacity()
         {
             self.push(key, how, now, node, depth);
             self.count(node, how);
+            if depth == 1 {
+                self.pool.nodes[below.node() as usize].last_child = node;
+            } else {
+                self.pool.deepen(node, depth);
+            }
             return Entered::Known;
         }
         self.enter_elsewhere(key, how, now)
@@ -169,7 +177,7 @@ impl Recorder {
 
     /// The call on top was left. A key that is not on top closes all above the nearest call with that key; one that
     /// is nowhere is ignored and counted, or only ignored when nothing is open: it began before the trace.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&mut self, key: CallKey, how: Exit, now: u64) {
         self.events = self.events.wrapping_add(1);
         let now = self.advance(now);
@@ -177,16 +185,17 @@ impl Recorder {
         if let Some(top) = self.stack.last()
             && top.key == key.0
             && open > self.base
+            && how != Exit::Unwind
+            && !top.place.is_special()
         {
             let duration = now.wrapping_sub(top.start);
-            if duration < self.timeline.threshold && how != Exit::Unwind && !top.place.is_special() {
-                add_duration(&mut self.pool, top.place, duration);
-                self.stack.truncate(open - 1);
-            } else {
-                self.close_top(how, now);
+            add_duration(&mut self.pool, top.place, duration);
+            if duration >= self.timeline.threshold {
+                self.keep_top(duration);
             }
+            self.stack.truncate(open - 1);
         } else {
-            self.leave_below_top(key, how, now);
+            self.leave_specially(key, how, now);
         }
     }
 
@@ -308,26 +317,23 @@ impl Recorder {
         self.events
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, now: u64) -> u64 {
         self.now = self.now.max(now);
         self.now
     }
 
     /// Node and depth of a call from `below`, when it is direct recursion or a child that is found at once.
-    #[inline]
-    fn near(&mut self, below: Place, key: CallKey) -> Option<(u32, u16)> {
+    #[inline(always)]
+    fn near(&self, below: Place, key: CallKey) -> Option<(u32, u16)> {
         let caller = below.node();
         if self.pool.nodes[caller as usize].key == key.0 {
-            let depth = below.depth().saturating_add(1);
-            let deepest = &mut self.pool.rare[caller as usize].recursion_depth;
-            *deepest = (*deepest).max(u32::from(depth));
-            return Some((caller, depth));
+            return Some((caller, below.depth().saturating_add(1)));
         }
         Some((self.pool.near_child(caller, key.0)?, 1))
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, node: u32, how: Entry) {
         let is_call = how == Entry::Start;
         let node = &mut self.pool.nodes[node as usize];
@@ -337,7 +343,7 @@ impl Recorder {
     }
 
     /// Puts a call on top that is not counted yet.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) {
         let is_call = how == Entry::Start;
         let calls = self.calls.wrapping_add(u64::from(is_call));
@@ -401,26 +407,33 @@ impl Recorder {
     /// A call of a node that may be a marked one.
     #[cold]
     fn enter_node(&mut self, key: CallKey, how: Entry, now: u64, node: u32, depth: u16) -> Entered {
-        let deepest = &mut self.pool.rare[node as usize].recursion_depth;
-        *deepest = (*deepest).max(u32::from(depth));
+        self.pool.deepen(node, depth);
         self.push(key, how, now, node, depth);
         self.count(node, how);
         let is_marked = self.pool.nodes[node as usize].is_marked();
         if is_marked && how == Entry::Start { Entered::Marked } else { Entered::Known }
     }
 
+    /// Puts the call on top, which ends now, into the timeline.
+    #[inline(never)]
+    fn keep_top(&mut self, duration: u64) {
+        let Some(Frame { start, entered, calls, place, .. }) = self.stack.last().copied() else { return };
+        let (node, is_call) = (place.node(), place.is_call());
+        let (left, inside) = (self.events, self.calls.wrapping_sub(calls));
+        self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside }, &self.memory);
+    }
+
     /// Closes the call on top, of whatever sort.
     #[inline(never)]
     fn close_top(&mut self, how: Exit, now: u64) {
-        let Some(Frame { start, entered, calls, place, .. }) = self.stack.pop() else { return };
+        let Some(Frame { start, place, .. }) = self.stack.last().copied() else { return };
+        let duration = now.saturating_sub(start);
+        if !place.is_hidden() && duration >= self.timeline.threshold {
+            self.keep_top(duration);
+        }
+        self.stack.pop();
         if place.is_hidden() {
             return;
-        }
-        let duration = now.saturating_sub(start);
-        if duration >= self.timeline.threshold {
-            let (node, is_call) = (place.node(), place.is_call());
-            let (left, inside) = (self.events, self.calls.wrapping_sub(calls));
-            self.timeline.push(Kept { node, is_call, start, duration, entered, left, inside }, &self.memory);
         }
         if place.node() >= FUNCTION {
             return self.close_function(place, how, duration, now);
@@ -495,6 +508,18 @@ impl Recorder {
         if new { Entered::New } else { Entered::Known }
     }
 
+    /// A return that is not simply that of the call on top.
+    #[cold]
+    #[inline(never)]
+    fn leave_specially(&mut self, key: CallKey, how: Exit, now: u64) {
+        let open = self.stack.len();
+        if open > self.base && self.stack.last().is_some_and(|top| top.key == key.0) {
+            self.close_top(how, now);
+        } else {
+            self.leave_below_top(key, how, now);
+        }
+    }
+
     #[cold]
     fn leave_below_top(&mut self, key: CallKey, how: Exit, now: u64) {
         if self.too_deep > 0 {
@@ -538,7 +563,7 @@ impl Recorder {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn add_duration(pool: &mut Pool, place: Place, duration: u64) {
     let node = &mut pool.nodes[place.node() as usize];
     if place.depth() == 1 {

@@ -58,17 +58,25 @@ impl Timeline {
     }
 
     /// Keeps a call that is at or above the threshold.
+    #[inline]
     pub(super) fn push(&mut self, call: Kept, memory: &Allowance) {
-        if self.kept.len() == self.kept.capacity() {
-            match memory.grow(self.kept.len(), self.most, ENTRY_BYTES, KEEP) {
-                Some(more) => self.kept.reserve_exact(more),
-                None => self.raise(),
-            }
-            if call.duration < self.threshold {
-                return;
-            }
+        if self.kept.len() < self.kept.capacity() {
+            self.kept.push(call);
+        } else {
+            self.push_into_full(call, memory);
         }
-        self.kept.push(call);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_into_full(&mut self, call: Kept, memory: &Allowance) {
+        match memory.grow(self.kept.len(), self.most, ENTRY_BYTES, KEEP) {
+            Some(more) => self.kept.reserve_exact(more),
+            None => self.raise(),
+        }
+        if call.duration >= self.threshold {
+            self.kept.push(call);
+        }
     }
 
     /// Memory in use.

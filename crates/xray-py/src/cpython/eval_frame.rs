@@ -189,16 +189,36 @@ unsafe extern "C" fn record_frame(
             return _PyEval_EvalFrameDefault(state, frame, throw);
         }
         let is_generators = (*frame).owner == OWNED_BY_GENERATOR;
-        slot::enter(strand, code, how, arguments::Frame(frame));
+        enter(strand, code, how, frame);
         let result = _PyEval_EvalFrameDefault(state, frame, throw);
         let how = match result.is_null() {
             true => Exit::Unwind,
             false if is_generators && has_yielded(frame) => Exit::Yield,
             false => Exit::Return,
         };
-        slot::leave(slot::strand_of(thread_state::running_in(state)), code, how);
+        leave(slot::strand_of(thread_state::running_in(state)), code, how);
         result
     }
+}
+
+/// Not part of the hook, which is on the C stack once for each open call: what it takes there decides how deep calls go.
+///
+/// # Safety
+/// As for [`slot::enter`].
+#[inline(never)]
+unsafe fn enter(strand: *mut slot::Strand, code: *mut ffi::PyObject, how: Entry, frame: *mut Frame) {
+    // SAFETY: by the caller's promise.
+    unsafe { slot::enter(strand, code, how, arguments::Frame(frame)) }
+}
+
+/// The same for its end.
+///
+/// # Safety
+/// As for [`slot::leave`].
+#[inline(never)]
+unsafe fn leave(strand: *mut slot::Strand, code: *mut ffi::PyObject, how: Exit) {
+    // SAFETY: by the caller's promise.
+    unsafe { slot::leave(strand, code, how) }
 }
 
 /// Whether the generator that this frame is part of is suspended after its evaluation.
