@@ -90,6 +90,7 @@ pub(super) enum Child {
 /// The nodes of one recorder. Paths stay from one trace to the next, without their counts: requests for one page take
 /// nearly the same ones, and a path that is there costs less than half of a new one.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Pool {
     pub(super) nodes: Vec<Node>,
     pub(super) rare: Vec<Rare>,

@@ -37,23 +37,26 @@ const KEEP: usize = TRACE_BYTES / 8;
 /// - When there is no memory for more nodes, calls on new paths are counted by function, exactly, and come out below
 ///   one node [`super::NodeName::Other`].
 /// - Calls nested so deep that there is no memory for them are counted in the same way, without times of their own.
+///
+/// What every event touches comes first, in two cache lines: between two events the application uses the cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Recorder {
     now: u64,
     events: u64,
     calls: u64,
-    memory: Allowance,
-    /// What is deeper than its capacity, when that cannot grow, is only counted.
-    stack: Vec<Frame>,
-    most_depth: usize,
     /// A call is on top when more than so many are open: 1, the root; `usize::MAX` while there are calls too deep.
     base: usize,
-    pool: Pool,
-    timeline: Timeline,
-    functions: Functions,
-    arguments: Arguments,
+    /// What is deeper than its capacity, when that cannot grow, is only counted.
+    stack: Vec<Frame>,
     /// Until when the time of the functions without nodes is given out.
     functions_until: u64,
+    timeline: Timeline,
+    pool: Pool,
+    memory: Allowance,
+    most_depth: usize,
+    functions: Functions,
+    arguments: Arguments,
     paths_folded: u64,
     /// Open calls that found the stack full.
     too_deep: u64,
@@ -571,4 +574,17 @@ fn add_duration(pool: &mut Pool, place: Place, duration: u64) {
     }
     node.min = node.min.min(duration);
     node.max = node.max.max(duration);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn what_every_event_touches_is_in_two_cache_lines() {
+        assert!(offset_of!(Recorder, stack) + size_of::<Vec<Frame>>() <= 64);
+        let nodes = offset_of!(Recorder, pool) + offset_of!(Pool, nodes) + size_of::<Vec<u64>>();
+        assert!(offset_of!(Recorder, timeline) == 64 && nodes <= 128);
+    }
 }

@@ -21,11 +21,12 @@ pub(super) struct Kept {
 
 /// All calls at or above a threshold that rises when there are too many.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Timeline {
-    pub(super) kept: Vec<Kept>,
-    most: usize,
     /// Shorter calls are not kept, in ticks.
     pub(super) threshold: u64,
+    pub(super) kept: Vec<Kept>,
+    most: usize,
 }
 
 /// Entries of a new timeline.
