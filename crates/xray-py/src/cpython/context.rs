@@ -3,7 +3,7 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use std::ffi::c_char;
+use std::ffi::{CString, c_char};
 
 static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
@@ -64,11 +64,15 @@ pub(super) fn inside_new<R>(py: Python<'_>, body: impl FnOnce(usize) -> PyResult
 }
 
 /// Sets so many other variables in the current context.
+///
+/// Each has a name of its own. A variable's hash is made of its name and its address: with one name for all, where they
+/// are in the context would depend on the addresses alone, which are far from random in a heap with regular holes.
 pub(super) fn set_others(py: Python<'_>, count: usize) -> PyResult<()> {
-    for _ in 0..count {
-        // SAFETY: as in `variable`, and as in `set`.
+    for number in 0..count {
+        let name = CString::new(format!("xray.other.{number}"))?;
+        // SAFETY: as in `variable`, and as in `set`; the name is copied.
         unsafe {
-            let name = c"xray.other".as_ptr().cast::<c_char>();
+            let name = name.as_ptr().cast::<c_char>();
             let other = Bound::from_owned_ptr_or_err(py, ffi::PyContextVar_New(name, std::ptr::null_mut()))?;
             drop(Bound::from_owned_ptr_or_err(py, ffi::PyContextVar_Set(other.as_ptr(), ffi::Py_None()))?);
         }
